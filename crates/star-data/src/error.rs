@@ -1,0 +1,40 @@
+//! The one error type of this crate. Each variant names the file and, where there is one, the line, and says what would fix it.
+
+use std::path::PathBuf;
+
+/// Why faces could not be read, prepared or made.
+#[derive(Debug, thiserror::Error)]
+pub enum DataError {
+    /// A file or folder could not be opened, read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// A text file (TSV, `.pts`, TOML, list) has a line that cannot be used.
+    #[error("{}:{line}: {message}", path.display())]
+    Parse {
+        path: PathBuf,
+        /// 1-based.
+        line: usize,
+        /// What is wrong and what would be right.
+        message: String,
+    },
+    /// A picture could not be decoded.
+    #[error("{}: {message}", path.display())]
+    Image { path: PathBuf, message: String },
+    /// A value given by the caller or a recipe cannot be used.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl DataError {
+    /// Wraps an I/O error with the path it happened on.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.into(),
+            source,
+        }
+    }
+}

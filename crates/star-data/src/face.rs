@@ -1,0 +1,45 @@
+//! A face before it is cropped, and where faces come from.
+
+use image::RgbImage;
+
+use crate::{error::DataError, layout::Layout, point::Point};
+
+/// Which square of the picture the network sees: `200 * scale` pixels wide around `center`.
+///
+/// The published TSVs carry these two values (`scale`, `center_w`, `center_h`) for each face.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CropBox {
+    /// Width of the square divided by 200 pixels.
+    pub scale: f64,
+    /// Centre of the square, in image pixels.
+    pub center: Point,
+}
+
+/// One annotated face in its picture. Everything is in pixels of `image`.
+#[derive(Clone, Debug)]
+pub struct Face {
+    /// The picture's path as its list names it, or a made-up name for a synthetic face.
+    pub name: String,
+    pub image: RgbImage,
+    /// The landmarks as annotated, in layout order.
+    pub landmarks: Vec<Point>,
+    /// The landmarks as they truly are. Only synthetic faces know them.
+    pub truth: Option<Vec<Point>>,
+    pub crop: CropBox,
+}
+
+/// A list of faces that can be fetched in any order, from several threads at once.
+pub trait FaceSource: Send + Sync {
+    fn layout(&self) -> &Layout;
+    fn len(&self) -> usize;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// What to call face `index` in messages and reports.
+    fn name(&self, index: usize) -> String;
+    /// Decodes or draws face `index`.
+    ///
+    /// # Errors
+    /// When the picture is missing or cannot be decoded; the message names its path.
+    fn face(&self, index: usize) -> Result<Face, DataError>;
+}

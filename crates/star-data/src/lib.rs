@@ -1,0 +1,20 @@
+//! Faces from files to batches: layouts, TSV lists, geometry, augmentation, target maps, synthetic faces.
+//!
+//! The way of one face: a [`FaceSource`] yields a decoded [`Face`]; [`augment`] composes crop, flip and random geometry into one
+//! [`Affine`]; [`warp`] samples the picture once; [`textures`] roughen it; [`sample`] normalises it and draws the target maps at
+//! their final size; the [`Loader`] does this in worker threads and hands out [`HostBatch`]es, which become a [`Batch`] on a device.
+//!
+//! Points are (x, y) in pixels with pixel centres at integers; matrices map original pixels to crop pixels; pictures are RGB
+//! until they become network input, which is BGR in [-1, 1] because published weights are.
+
+pub mod affine;
+pub mod error;
+pub mod face;
+pub mod layout;
+pub mod point;
+
+pub use affine::Affine;
+pub use error::DataError;
+pub use face::{CropBox, Face, FaceSource};
+pub use layout::{Edge, Layout, Norm};
+pub use point::Point;
