@@ -1,0 +1,102 @@
+//! Batch normalisation with the published program's conventions.
+
+use burn::module::{Initializer, Module, Param, RunningState};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::mode::Mode;
+
+/// Added to the variance.
+pub const EPSILON: f64 = 1e-5;
+/// The share of the batch in the new running statistics.
+pub const MOMENTUM: f64 = 0.1;
+
+/// Batch normalisation over `[batch, channels, h, w]`.
+///
+/// Burn's own differs in two ways that matter here. Its running variance is the biased one, while the published weights
+/// hold the unbiased one (divided by n - 1). And its running statistics become visible one step late, while the moving
+/// average of the weights and the checkpoints read them right after the step.
+#[derive(Module, Debug)]
+pub struct BatchNorm<B: Backend> {
+    /// Gamma, `[channels]`.
+    pub weight: Param<Tensor<B, 1>>,
+    /// Beta, `[channels]`.
+    pub bias: Param<Tensor<B, 1>>,
+    /// `[channels]`
+    pub running_mean: RunningState<Tensor<B, 1>>,
+    /// Unbiased, `[channels]`.
+    pub running_var: RunningState<Tensor<B, 1>>,
+}
+
+impl<B: Backend> BatchNorm<B> {
+    /// Gamma 1, beta 0, mean 0, variance 1.
+    pub fn new(channels: usize, device: &B::Device) -> Self {
+        Self {
+            weight: Initializer::Ones.init([channels], device),
+            bias: Initializer::Zeros.init([channels], device),
+            running_mean: RunningState::new(Tensor::zeros([channels], device)),
+            running_var: RunningState::new(Tensor::ones([channels], device)),
+        }
+    }
+
+    /// `[batch, channels, h, w]`, same shape out.
+    ///
+    /// In training mode there must be more than one value a channel; the variance of a single one is taken as 0.
+    pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        match mode {
+            Mode::Train => self.forward_train(x),
+            Mode::Eval => {
+                let (scale, shift) = self.scale_and_shift();
+                let shape = [1, scale.dims()[0], 1, 1];
+                x * scale.reshape(shape) + shift.reshape(shape)
+            }
+        }
+    }
+
+    /// The normalisation by running statistics as `x * scale + shift`, `[channels]` each.
+    pub(crate) fn scale_and_shift(&self) -> (Tensor<B, 1>, Tensor<B, 1>) {
+        let std = (self.running_var.value() + EPSILON).sqrt();
+        let scale = self.weight.val() / std;
+        let shift = self.bias.val() - self.running_mean.value() * scale.clone();
+        (scale, shift)
+    }
+
+    fn forward_train(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        let [batch, channels, h, w] = x.dims();
+        let count = batch * h * w;
+        // Two passes (mean, then squares around it): a single pass loses the digits that matter when |mean| >> std.
+        let x = x.reshape([batch, channels, h * w]);
+        let mean = x.clone().mean_dim(2).mean_dim(0);
+        let centred = x - mean.clone();
+        let variance = (centred.clone() * centred.clone()).mean_dim(2).mean_dim(0);
+
+        self.move_statistics(mean.detach(), variance.clone().detach(), count);
+
+        let per_channel = [1, channels, 1];
+        let scale = self.weight.val().reshape(per_channel) / (variance + EPSILON).sqrt();
+        let y = centred * scale + self.bias.val().reshape(per_channel);
+        y.reshape([batch, channels, h, w])
+    }
+
+    fn move_statistics(&self, mean: Tensor<B, 3>, variance: Tensor<B, 3>, count: usize) {
+        let channels = mean.dims()[1];
+        let unbiased = count as f64 / count.saturating_sub(1).max(1) as f64;
+        let moved = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
+            let value = state.value_sync() * (1.0 - MOMENTUM) + batch * MOMENTUM;
+            state.update(value);
+            // An update stays pending until the next one; asking for the value brings it in at once.
+            state.value_sync();
+        };
+        moved(&self.running_mean, mean.reshape([channels]));
+        moved(&self.running_var, variance.reshape([channels]) * unbiased);
+    }
+
+    /// A copy that shares no running statistics with the original.
+    pub(crate) fn unshared(&self) -> Self {
+        Self {
+            running_mean: RunningState::new(self.running_mean.value_sync()),
+            running_var: RunningState::new(self.running_var.value_sync()),
+            ..self.clone()
+        }
+    }
+}

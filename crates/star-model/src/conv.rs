@@ -1,0 +1,101 @@
+//! Convolution with the layout, the names and the initial values of the published one.
+//!
+//! The one place that chooses how a convolution is computed.
+
+use burn::module::{Initializer, Module, Param};
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+use burn::tensor::module::conv2d;
+use burn::tensor::ops::ConvOptions;
+
+/// A square convolution that keeps the size (for stride 1): kernel `k`, padding `(k - 1) / 2`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConvConfig {
+    /// Channels in.
+    pub input: usize,
+    /// Channels out.
+    pub output: usize,
+    /// Side of the kernel, odd.
+    pub kernel: usize,
+    /// Step of the kernel.
+    pub stride: usize,
+}
+
+impl ConvConfig {
+    /// A convolution of stride 1.
+    pub fn new(input: usize, output: usize, kernel: usize) -> Self {
+        Self {
+            input,
+            output,
+            kernel,
+            stride: 1,
+        }
+    }
+
+    /// Sets the stride.
+    pub fn with_stride(mut self, stride: usize) -> Self {
+        self.stride = stride;
+        self
+    }
+
+    /// Weights and biases uniform in ±1/√(input · kernel²): what the published program's framework does by default.
+    pub fn init<B: Backend>(&self, device: &B::Device) -> Conv<B> {
+        let fan_in = self.input * self.kernel * self.kernel;
+        let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
+        let uniform = Initializer::Uniform {
+            min: -bound,
+            max: bound,
+        };
+        Conv {
+            weight: uniform.init([self.output, self.input, self.kernel, self.kernel], device),
+            bias: uniform.init([self.output], device),
+            stride: self.stride,
+        }
+    }
+}
+
+/// See [`ConvConfig`].
+#[derive(Module, Debug)]
+pub struct Conv<B: Backend> {
+    /// `[output, input, kernel, kernel]`
+    pub weight: Param<Tensor<B, 4>>,
+    /// `[output]`
+    pub bias: Param<Tensor<B, 1>>,
+    /// Step of the kernel.
+    pub stride: usize,
+}
+
+impl<B: Backend> Conv<B> {
+    /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
+    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
+        convolve(x, self.weight.val(), Some(self.bias.val()), self.stride)
+    }
+}
+
+/// A square "same" convolution, by the way that is fastest for its shape.
+///
+/// A pointwise one is a matrix product: Burn's CPU kernels for the gradients of a convolution treat it like any other
+/// kernel size, which costs more than the products themselves.
+pub(crate) fn convolve<B: Backend>(
+    x: Tensor<B, 4>,
+    weight: Tensor<B, 4>,
+    bias: Option<Tensor<B, 1>>,
+    stride: usize,
+) -> Tensor<B, 4> {
+    let [output, input, kernel, _] = weight.dims();
+    if kernel == 1 && stride == 1 {
+        let [batch, _, h, w] = x.dims();
+        let y = weight
+            .reshape([1, output, input])
+            .matmul(x.reshape([batch, input, h * w]));
+        let y = match bias {
+            Some(bias) => y + bias.reshape([1, output, 1]),
+            None => y,
+        };
+        y.reshape([batch, output, h, w])
+    } else {
+        let padding = (kernel - 1) / 2;
+        let options = ConvOptions::new([stride, stride], [padding, padding], [1, 1], 1);
+        conv2d(x, weight, bias, options)
+    }
+}

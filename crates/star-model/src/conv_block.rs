@@ -1,0 +1,53 @@
+//! Convolution, then perhaps a batch norm, then perhaps a ReLU.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use burn::tensor::backend::Backend;
+
+use crate::batch_norm::BatchNorm;
+use crate::conv::{Conv, ConvConfig};
+use crate::mode::Mode;
+
+/// A convolution, with batch norm and ReLU behind it or plain.
+#[derive(Module, Debug)]
+pub struct ConvBlock<B: Backend> {
+    /// The convolution.
+    pub conv: Conv<B>,
+    /// With it comes the ReLU.
+    pub bn: Option<BatchNorm<B>>,
+}
+
+impl<B: Backend> ConvBlock<B> {
+    /// Only the convolution.
+    pub fn plain(config: ConvConfig, device: &B::Device) -> Self {
+        Self {
+            conv: config.init(device),
+            bn: None,
+        }
+    }
+
+    /// Convolution, batch norm, ReLU.
+    pub fn normalised(config: ConvConfig, device: &B::Device) -> Self {
+        Self {
+            conv: config.init(device),
+            bn: Some(BatchNorm::new(config.output, device)),
+        }
+    }
+
+    /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
+    pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        let y = self.conv.forward(x);
+        match &self.bn {
+            Some(bn) => relu(bn.forward(y, mode)),
+            None => y,
+        }
+    }
+
+    pub(crate) fn unshared(&self) -> Self {
+        Self {
+            bn: self.bn.as_ref().map(BatchNorm::unshared),
+            ..self.clone()
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The stacked hourglass network of ADNet and STAR: image tensor in, heatmaps and landmarks out.
+//!
+//! Knows Burn and nothing else of this project. Start at [`StarNetConfig`]: `StarNetConfig::new(points, edges).init(&device)`
+//! gives a [`StarNet`]; [`StarNet::forward`] gives a [`StackOutput`] a stack. Blocks are public so that they can be tested and
+//! reused one by one.
+
+pub mod batch_norm;
+mod config;
+pub mod conv;
+pub mod conv_block;
+pub mod coord;
+mod decoder;
+mod error;
+pub mod heads;
+pub mod hourglass;
+mod mode;
+mod net;
+pub mod residual;
+mod stem;
+
+pub use config::{DEPTH, FEATURE_STRIDE, INNERMOST_STRIDE, StarNetConfig};
+pub use decoder::decode;
+pub use error::{Mismatch, ModelError};
+pub use mode::Mode;
+pub use net::{Features, StackOutput, StarNet};
+pub use stem::Stem;

@@ -1,0 +1,72 @@
+//! From the image to the first features, a quarter of its size.
+
+use burn::module::Module;
+use burn::tensor::Tensor;
+use burn::tensor::backend::Backend;
+
+use crate::conv::ConvConfig;
+use crate::conv_block::ConvBlock;
+use crate::coord::{COORD_CHANNELS, append_coords};
+use crate::hourglass::halve;
+use crate::mode::Mode;
+use crate::residual::ResBlock;
+
+/// Channels of an image.
+const IMAGE_CHANNELS: usize = 3;
+/// Channels behind the first convolution.
+pub(crate) const FIRST_CHANNELS: usize = 64;
+/// Channels behind the first two blocks.
+pub(crate) const BLOCK_CHANNELS: usize = 128;
+
+/// A 7x7 convolution of stride 2, a block, pooling, two blocks.
+#[derive(Module, Debug)]
+pub struct Stem<B: Backend> {
+    /// 7x7, stride 2, with the coordinate channels if there are any.
+    pub conv: ConvBlock<B>,
+    /// Before the pooling.
+    pub block1: ResBlock<B>,
+    /// Behind the pooling.
+    pub block2: ResBlock<B>,
+    /// To the hourglasses' channels.
+    pub block3: ResBlock<B>,
+    /// Whether the first convolution sees coordinates.
+    pub coord: bool,
+}
+
+impl<B: Backend> Stem<B> {
+    /// To `channels` channels.
+    pub fn new(channels: usize, coord: bool, device: &B::Device) -> Self {
+        let input = IMAGE_CHANNELS + if coord { COORD_CHANNELS } else { 0 };
+        let conv = ConvConfig::new(input, FIRST_CHANNELS, 7).with_stride(2);
+        Self {
+            conv: ConvBlock::normalised(conv, device),
+            block1: ResBlock::new(FIRST_CHANNELS, BLOCK_CHANNELS, device),
+            block2: ResBlock::new(BLOCK_CHANNELS, BLOCK_CHANNELS, device),
+            block3: ResBlock::new(BLOCK_CHANNELS, channels, device),
+            coord,
+        }
+    }
+
+    /// `[batch, 3, S, S]` -> `[batch, channels, S/4, S/4]`
+    pub fn forward(&self, images: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        let x = if self.coord {
+            append_coords(images, None)
+        } else {
+            images
+        };
+        let x = self.conv.forward(x, mode);
+        let x = halve(self.block1.forward(x, mode));
+        let x = self.block2.forward(x, mode);
+        self.block3.forward(x, mode)
+    }
+
+    pub(crate) fn unshared(&self) -> Self {
+        Self {
+            conv: self.conv.unshared(),
+            block1: self.block1.unshared(),
+            block2: self.block2.unshared(),
+            block3: self.block3.unshared(),
+            coord: self.coord,
+        }
+    }
+}
