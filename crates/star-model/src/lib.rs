@@ -17,6 +17,7 @@ mod mode;
 mod net;
 pub mod residual;
 mod stem;
+pub mod weights;
 
 pub use config::{DEPTH, FEATURE_STRIDE, INNERMOST_STRIDE, StarNetConfig};
 pub use decoder::decode;
@@ -24,3 +25,6 @@ pub use error::{Mismatch, ModelError};
 pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};
 pub use stem::Stem;
+pub use weights::{
+    LoadedWeights, ema_update, load_named, load_weights, named_tensors, save_weights,
+};

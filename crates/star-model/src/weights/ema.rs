@@ -1,0 +1,49 @@
+//! The moving average of a network's weights.
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Tensor, TensorPrimitive};
+
+use crate::net::StarNet;
+
+/// `ema` moved towards `net`: `decay * ema + (1 - decay) * net` for every parameter and buffer (running statistics and
+/// edge-to-landmark weights included), on the device.
+///
+/// Both must be of the same configuration, and on a backend without autodiff (`net.valid()`). Start from
+/// [`StarNet::unshared`] or from `valid()`, never from a clone, or training changes the average's running statistics.
+pub fn ema_update<B: Backend>(ema: StarNet<B>, net: &StarNet<B>, decay: f64) -> StarNet<B> {
+    let mut collect = Collect(Vec::new());
+    net.visit(&mut collect);
+    ema.map(&mut Blend {
+        tensors: collect.0.into_iter(),
+        share: 1.0 - decay,
+    })
+}
+
+/// The tensors in the order of visits, their ranks forgotten.
+struct Collect<B: Backend>(Vec<TensorPrimitive<B>>);
+
+impl<B: Backend> ModuleVisitor<B> for Collect<B> {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        self.0.push(param.val().into_primitive());
+    }
+}
+
+struct Blend<B: Backend> {
+    tensors: std::vec::IntoIter<TensorPrimitive<B>>,
+    share: f64,
+}
+
+impl<B: Backend> ModuleMapper<B> for Blend<B> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
+        match self.tensors.next() {
+            Some(tensor) => {
+                let target = Tensor::<B, D>::from_primitive(tensor);
+                // As a step towards the target, so that what is equal stays equal to the last bit.
+                let share = self.share;
+                param.map(|ema| (target - ema.clone()) * share + ema)
+            }
+            None => param,
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Our own weight files: safetensors with published names and the network's configuration inside.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use burn::tensor::backend::Backend;
+use burn::tensor::{DType, TensorData};
+use safetensors::tensor::{Dtype, SafeTensors, View};
+
+use super::named::{load_named, named_tensors};
+use crate::config::StarNetConfig;
+use crate::error::ModelError;
+use crate::net::StarNet;
+
+/// The metadata key of the configuration, as JSON.
+pub const CONFIG_KEY: &str = "star.config";
+
+/// What [`load_weights`] finds in a file.
+#[derive(Debug)]
+pub struct LoadedWeights<B: Backend> {
+    /// What the network was built from.
+    pub config: StarNetConfig,
+    /// The network, ready to run.
+    pub net: StarNet<B>,
+    /// The metadata the saver added.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// Writes all parameters and buffers of `net` to `path`, f32, with the published names and layout.
+///
+/// The file appears whole or not at all: it is written beside `path` and then renamed. `extra` goes into the file's metadata
+/// beside the configuration (a key of [`CONFIG_KEY`] in it is overruled).
+///
+/// # Errors
+/// [`ModelError::Io`] if the file cannot be written, [`ModelError::Config`] if `config` is not the one `net` was built from.
+pub fn save_weights<B: Backend>(
+    net: &StarNet<B>,
+    config: &StarNetConfig,
+    extra: &BTreeMap<String, String>,
+    path: impl AsRef<Path>,
+) -> Result<(), ModelError> {
+    let path = path.as_ref();
+    // The input size may differ: weights do not depend on it.
+    if (StarNetConfig {
+        input_size: net.config().input_size,
+        ..config.clone()
+    }) != *net.config()
+    {
+        return Err(ModelError::Config(
+            "weights are to be saved with another configuration than the network's own".into(),
+        ));
+    }
+    let json = serde_json::to_string(config).map_err(|e| ModelError::Config(e.to_string()))?;
+    let mut metadata: HashMap<String, String> =
+        extra.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    metadata.insert(CONFIG_KEY.into(), json);
+
+    let views = named_tensors(net)
+        .into_iter()
+        .map(|(name, data)| (name, F32(data)));
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| ModelError::Format {
+        path: path.into(),
+        what: e.to_string(),
+    })?;
+    write_whole(path, &bytes).map_err(|source| ModelError::Io {
+        path: path.into(),
+        source,
+    })
+}
+
+/// Reads a file written by [`save_weights`].
+///
+/// # Errors
+/// [`ModelError::Io`] if the file cannot be read, [`ModelError::Format`] if it is no such file, [`ModelError::Config`] if
+/// the configuration in it makes no network, [`ModelError::Mismatch`] listing the tensors that do not fit it.
+pub fn load_weights<B: Backend>(
+    path: impl AsRef<Path>,
+    device: &B::Device,
+) -> Result<LoadedWeights<B>, ModelError> {
+    let path = path.as_ref();
+    let (config, tensors, extra) = read_weights(path)?;
+    let net = load_named(StarNet::new(&config, device), tensors)?;
+    Ok(LoadedWeights { config, net, extra })
+}
+
+type Contents = (
+    StarNetConfig,
+    HashMap<String, TensorData>,
+    BTreeMap<String, String>,
+);
+
+fn read_weights(path: &Path) -> Result<Contents, ModelError> {
+    let format = |what: String| ModelError::Format {
+        path: path.into(),
+        what,
+    };
+    let bytes = fs::read(path).map_err(|source| ModelError::Io {
+        path: path.into(),
+        source,
+    })?;
+    let not_safetensors = |e| format(format!("not a safetensors file ({e})"));
+    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
+    let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
+
+    let mut extra: BTreeMap<String, String> = metadata
+        .metadata()
+        .iter()
+        .flatten()
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
+    let json = extra.remove(CONFIG_KEY).ok_or_else(|| {
+        format(format!(
+            "holds no network configuration (metadata key `{CONFIG_KEY}`)"
+        ))
+    })?;
+    let config: StarNetConfig = serde_json::from_str(&json)
+        .map_err(|e| format(format!("its network configuration cannot be read: {e}")))?;
+    config.validate()?;
+
+    let mut tensors = HashMap::new();
+    for (name, view) in file.tensors() {
+        let dtype = match view.dtype() {
+            Dtype::F64 => DType::F64,
+            Dtype::F32 => DType::F32,
+            Dtype::F16 => DType::F16,
+            Dtype::BF16 => DType::BF16,
+            other => return Err(format(format!("tensor `{name}` is of type {other:?}"))),
+        };
+        let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
+        tensors.insert(name, data);
+    }
+    Ok((config, tensors, extra))
+}
+
+/// Writes beside `path`, then renames: whoever reads `path` sees the old file or the new one.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = path.with_file_name(name);
+    let written = fs::File::create(&beside)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&beside, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&beside);
+    }
+    written
+}
+
+struct F32(TensorData);
+
+impl View for F32 {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+    fn shape(&self) -> &[usize] {
+        self.0.shape.as_slice()
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.0.as_bytes())
+    }
+    fn data_len(&self) -> usize {
+        self.0.as_bytes().len()
+    }
+}
