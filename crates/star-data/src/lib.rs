@@ -8,13 +8,35 @@
 //! until they become network input, which is BGR in [-1, 1] because published weights are.
 
 pub mod affine;
+pub mod augment;
+pub mod batch;
+pub mod crop;
+pub mod decode;
 pub mod error;
 pub mod face;
 pub mod layout;
+pub mod loader;
 pub mod point;
+pub mod prepare;
+pub mod rng;
+pub mod sample;
+pub mod subset;
+pub mod targets;
+pub mod textures;
+pub mod tsv;
+pub mod warp;
+pub mod synth;
 
 pub use affine::Affine;
+pub use augment::{AugmentConfig, Draws, FacePlan, GeometryDraws};
+pub use batch::{Batch, HostBatch};
+pub use crop::{BoxSide, CropRule, crop_matrix};
 pub use error::DataError;
 pub use face::{CropBox, Face, FaceSource};
 pub use layout::{Edge, Layout, Norm};
+pub use loader::{Loader, LoaderConfig};
 pub use point::Point;
+pub use sample::{Sample, SampleMaker, network_input};
+pub use subset::{HoldOut, Subset, split_held_out};
+pub use tsv::{TsvFaces, TsvRow};
+pub use synth::{SynthConfig, SynthFaces};

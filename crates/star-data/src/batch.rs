@@ -1,0 +1,156 @@
+//! Samples side by side, first in memory, then as tensors. The only file of this crate that knows burn.
+
+use burn::tensor::{Tensor, TensorData, backend::Backend};
+
+use crate::{affine::Affine, sample::Sample, targets::MAP_FACTOR};
+
+/// A batch in ordinary memory. b samples of size S with n landmarks and e edges, c = S / 4 cells a side.
+#[derive(Clone, Debug, Default)]
+pub struct HostBatch {
+    /// S, in pixels.
+    pub size: usize,
+    /// n.
+    pub points: usize,
+    /// e; 0 where maps were not asked for.
+    pub edges: usize,
+    /// `[b, 3, S, S]`, BGR in [-1, 1].
+    pub images: Vec<f32>,
+    /// `[b, n, 2]` in [-1, 1].
+    pub landmarks: Vec<f32>,
+    /// `[b, n, 2]`, not clamped; only when every face of the batch knows its truth.
+    pub truth: Option<Vec<f32>>,
+    /// Point maps as profiles: `[b, n, c]` along y; empty where maps were not asked for.
+    pub point_rows: Vec<f32>,
+    /// `[b, n, c]` along x.
+    pub point_columns: Vec<f32>,
+    /// `[b, e, c, c]`.
+    pub edge_maps: Vec<f32>,
+    /// `[b]` which faces of the source these are.
+    pub indices: Vec<usize>,
+    /// `[b]` what they are called.
+    pub names: Vec<String>,
+    /// `[b]` original pixels to crop pixels, for landmarks.
+    pub matrices: Vec<Affine>,
+    /// `[b]` whether the sample is mirrored, its mirror pairs swapped.
+    pub flipped: Vec<bool>,
+}
+
+impl HostBatch {
+    /// Puts samples of one [`SampleMaker`](crate::SampleMaker) side by side.
+    pub fn from_samples(samples: Vec<Sample>) -> Self {
+        let count = samples.len();
+        let Some(first) = samples.first() else {
+            return Self::default();
+        };
+        let cells = first.size as usize / MAP_FACTOR;
+        let mut batch = Self {
+            size: first.size as usize,
+            points: first.landmarks.len(),
+            edges: first.edge_maps.len() / (cells * cells).max(1),
+            images: Vec::with_capacity(count * first.input.len()),
+            landmarks: Vec::with_capacity(count * first.landmarks.len() * 2),
+            truth: samples.iter().all(|s| s.truth.is_some()).then(Vec::new),
+            point_rows: Vec::with_capacity(count * first.point_profiles.rows.len()),
+            point_columns: Vec::with_capacity(count * first.point_profiles.columns.len()),
+            edge_maps: Vec::with_capacity(count * first.edge_maps.len()),
+            ..Self::default()
+        };
+        for sample in samples {
+            batch.images.extend_from_slice(&sample.input);
+            batch.landmarks.extend(sample.landmarks.iter().flatten());
+            if let (Some(all), Some(one)) = (&mut batch.truth, &sample.truth) {
+                all.extend(one.iter().flatten());
+            }
+            batch.point_rows.extend_from_slice(&sample.point_profiles.rows);
+            batch.point_columns.extend_from_slice(&sample.point_profiles.columns);
+            batch.edge_maps.extend_from_slice(&sample.edge_maps);
+            batch.indices.push(sample.index);
+            batch.names.push(sample.name);
+            batch.matrices.push(sample.matrix);
+            batch.flipped.push(sample.flipped);
+        }
+        batch
+    }
+
+    /// b.
+    pub fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.indices.is_empty()
+    }
+
+    /// c.
+    pub fn cells(&self) -> usize {
+        self.size / MAP_FACTOR
+    }
+
+    /// The network's input alone, `[b, 3, S, S]`.
+    pub fn images<B: Backend>(&self, device: &B::Device) -> Tensor<B, 4> {
+        let shape = [self.len(), 3, self.size, self.size];
+        Tensor::from_data(TensorData::new(self.images.clone(), shape), device)
+    }
+
+    /// The whole batch on a device. Nothing is copied before the upload; the point maps are multiplied out on the device.
+    pub fn into_device<B: Backend>(self, device: &B::Device) -> Batch<B> {
+        let (b, n, e, s, c) = (self.len(), self.points, self.edges, self.size, self.cells());
+        let rank3 = |data: Vec<f32>, shape: [usize; 3]| {
+            Tensor::<B, 3>::from_data(TensorData::new(data, shape), device)
+        };
+        let rank4 = |data: Vec<f32>, shape: [usize; 4]| {
+            Tensor::<B, 4>::from_data(TensorData::new(data, shape), device)
+        };
+        let point_maps = (!self.point_rows.is_empty()).then(|| {
+            let rows = rank4(self.point_rows, [b, n, c, 1]);
+            let columns = rank4(self.point_columns, [b, n, 1, c]);
+            rows * columns
+        });
+        Batch {
+            images: rank4(self.images, [b, 3, s, s]),
+            landmarks: rank3(self.landmarks, [b, n, 2]),
+            truth: self.truth.map(|truth| rank3(truth, [b, n, 2])),
+            point_maps,
+            edge_maps: (!self.edge_maps.is_empty()).then(|| rank4(self.edge_maps, [b, e, c, c])),
+            indices: self.indices,
+            names: self.names,
+            matrices: self.matrices,
+            flipped: self.flipped,
+        }
+    }
+
+    /// As [`HostBatch::into_device`], keeping the batch in memory too.
+    pub fn to_device<B: Backend>(&self, device: &B::Device) -> Batch<B> {
+        self.clone().into_device(device)
+    }
+}
+
+/// A batch on a device. b samples of size S with n landmarks and e edges.
+#[derive(Clone, Debug)]
+pub struct Batch<B: Backend> {
+    /// `[b, 3, S, S]`, BGR in [-1, 1].
+    pub images: Tensor<B, 4>,
+    /// `[b, n, 2]` in [-1, 1].
+    pub landmarks: Tensor<B, 3>,
+    /// `[b, n, 2]`, not clamped; synthetic faces only.
+    pub truth: Option<Tensor<B, 3>>,
+    /// `[b, n, S/4, S/4]`; `None` where maps were not asked for.
+    pub point_maps: Option<Tensor<B, 4>>,
+    /// `[b, e, S/4, S/4]`; also `None` for a layout without edges.
+    pub edge_maps: Option<Tensor<B, 4>>,
+    /// `[b]` which faces of the source these are.
+    pub indices: Vec<usize>,
+    /// `[b]` what they are called.
+    pub names: Vec<String>,
+    /// `[b]` original pixels to crop pixels, for landmarks.
+    pub matrices: Vec<Affine>,
+    /// `[b]` whether the sample is mirrored.
+    pub flipped: Vec<bool>,
+}
+
+impl<B: Backend> Batch<B> {
+    /// Puts samples of one [`SampleMaker`](crate::SampleMaker) on a device.
+    pub fn from_samples(samples: Vec<Sample>, device: &B::Device) -> Self {
+        HostBatch::from_samples(samples).into_device(device)
+    }
+}

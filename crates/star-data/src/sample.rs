@@ -1,0 +1,200 @@
+//! One face as the network is fed: cropped, varied, normalised, with its targets.
+
+use image::RgbImage;
+
+use crate::{
+    affine::Affine,
+    augment::{AugmentConfig, Draws, FacePlan},
+    crop::normalise_point,
+    error::DataError,
+    face::Face,
+    layout::Layout,
+    point::Point,
+    rng::sample_rng,
+    targets::{MAP_FACTOR, PointProfiles, edge_maps, expand_point_maps, point_profiles},
+    warp::warp,
+};
+
+/// What a training or test sample is made of. S is the crop's size, n the number of landmarks, e the number of edges.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// Which face of its source it is.
+    pub index: usize,
+    pub name: String,
+    /// S, in pixels.
+    pub size: u32,
+    /// Network input `[3, S, S]` in the order blue, green, red: (level - 127.5) / 127.5.
+    pub input: Vec<f32>,
+    /// `[n]` labels in [-1, 1], clamped (REFERENCE C3).
+    pub landmarks: Vec<[f32; 2]>,
+    /// `[n]` the same in crop pixels, wherever they are.
+    pub crop_landmarks: Vec<Point>,
+    /// `[n]` where the landmarks truly are, normalised as `landmarks` are but not clamped. Only synthetic faces know.
+    pub truth: Option<Vec<[f32; 2]>>,
+    /// The point maps as profiles; [`Sample::point_maps`] expands them. Empty where maps were not asked for.
+    pub point_profiles: PointProfiles,
+    /// Edge maps `[e, S/4, S/4]`. Empty where maps were not asked for.
+    pub edge_maps: Vec<f32>,
+    /// Original pixels to crop pixels, for landmarks; includes the mirroring of a mirrored face.
+    pub matrix: Affine,
+    /// Whether left and right, and with them the mirror pairs of the landmarks, are swapped.
+    pub flipped: bool,
+}
+
+impl Sample {
+    /// The point maps `[n, S/4, S/4]`.
+    pub fn point_maps(&self) -> Vec<f32> {
+        expand_point_maps(&self.point_profiles, self.size as usize / MAP_FACTOR)
+    }
+}
+
+/// Makes samples of a layout's faces. Checked when it is built.
+#[derive(Clone, Debug)]
+pub struct SampleMaker {
+    layout: Layout,
+    size: u32,
+    augment: AugmentConfig,
+    maps: bool,
+}
+
+impl SampleMaker {
+    /// For crops of `size` x `size` pixels; `maps` says whether the target maps are drawn (training needs them, testing does not).
+    ///
+    /// # Errors
+    /// When `size` is not a positive multiple of 4, or a setting of `augment` is out of range.
+    pub fn new(
+        layout: Layout,
+        size: u32,
+        augment: AugmentConfig,
+        maps: bool,
+    ) -> Result<Self, DataError> {
+        if size == 0 || !(size as usize).is_multiple_of(MAP_FACTOR) || size > crate::decode::MAX_SIDE {
+            return Err(DataError::Invalid(format!(
+                "the input size is {size}; it must be a positive multiple of {MAP_FACTOR}, such as 256"
+            )));
+        }
+        augment.validate()?;
+        Ok(Self {
+            layout,
+            size,
+            augment,
+            maps,
+        })
+    }
+
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// S, in pixels.
+    pub fn size(&self) -> u32 {
+        self.size
+    }
+
+    /// Cells of a target map along a side, S / 4.
+    pub fn cells(&self) -> usize {
+        self.size as usize / MAP_FACTOR
+    }
+
+    pub fn makes_maps(&self) -> bool {
+        self.maps
+    }
+
+    /// The sample of face `index` in `epoch`: what is random about it depends on these two and the seed alone.
+    ///
+    /// # Errors
+    /// As [`SampleMaker::sample_with`].
+    pub fn sample(&self, face: &Face, index: usize, seed: u64, epoch: u64) -> Result<Sample, DataError> {
+        let mut rng = sample_rng(seed, epoch, index as u64);
+        let draws = Draws::draw(&self.augment, self.size, &mut rng);
+        self.sample_with(face, index, &draws)
+    }
+
+    /// The sample of a face with given random numbers.
+    ///
+    /// # Errors
+    /// When the face has another number of landmarks than the layout, one of them is not finite, or its crop box has no size.
+    pub fn sample_with(&self, face: &Face, index: usize, draws: &Draws) -> Result<Sample, DataError> {
+        self.check(face)?;
+        let plan = FacePlan::of(face, &self.layout, self.size, draws);
+        let crop = self.crop_with(face, &plan, draws)?;
+        let crop_landmarks = plan.apply(&face.landmarks, &self.layout);
+        let label = |p: &Point| normalise_point(*p, self.size);
+        let truth = face.truth.as_ref().map(|truth| {
+            let points = plan.apply(truth, &self.layout);
+            points.iter().map(|p| label(p).map(|v| v as f32)).collect()
+        });
+        let (mut profiles, mut edges) = (PointProfiles::default(), Vec::new());
+        if self.maps {
+            profiles = point_profiles(&crop_landmarks, self.size as usize);
+            edges = edge_maps(&crop_landmarks, &self.layout.edges, self.size as usize);
+        }
+        Ok(Sample {
+            index,
+            name: face.name.clone(),
+            size: self.size,
+            input: network_input(&crop),
+            landmarks: (crop_landmarks.iter())
+                .map(|p| label(p).map(|v| v.clamp(-1.0, 1.0) as f32))
+                .collect(),
+            crop_landmarks,
+            truth,
+            point_profiles: profiles,
+            edge_maps: edges,
+            matrix: plan.points,
+            flipped: plan.flip,
+        })
+    }
+
+    /// The crop as a picture, RGB: what the network sees, for contact sheets.
+    ///
+    /// # Errors
+    /// As [`SampleMaker::sample_with`].
+    pub fn crop(&self, face: &Face, draws: &Draws) -> Result<RgbImage, DataError> {
+        self.check(face)?;
+        let plan = FacePlan::of(face, &self.layout, self.size, draws);
+        self.crop_with(face, &plan, draws)
+    }
+
+    fn crop_with(&self, face: &Face, plan: &FacePlan, draws: &Draws) -> Result<RgbImage, DataError> {
+        let mut crop = warp(&face.image, &plan.image, self.size, self.size)?;
+        draws.textures.apply(&mut crop);
+        Ok(crop)
+    }
+
+    fn check(&self, face: &Face) -> Result<(), DataError> {
+        let fail = |message: String| Err(DataError::Invalid(format!("{}: {message}", face.name)));
+        for points in std::iter::once(&face.landmarks).chain(&face.truth) {
+            if points.len() != self.layout.points {
+                return fail(format!(
+                    "{} landmarks, but layout {} has {}",
+                    points.len(),
+                    self.layout.name,
+                    self.layout.points
+                ));
+            }
+            if let Some(i) = points.iter().position(|p| !(p.x.is_finite() && p.y.is_finite())) {
+                return fail(format!("landmark {i} is not a finite number"));
+            }
+        }
+        let scale = face.crop.scale;
+        if !(scale.is_finite() && scale > 0.0) {
+            return fail(format!("the crop's scale is {scale}; it must be positive"));
+        }
+        Ok(())
+    }
+}
+
+/// An RGB crop as network input: planes `[3, height, width]` in the order blue, green, red, (level - 127.5) / 127.5.
+pub fn network_input(crop: &RgbImage) -> Vec<f32> {
+    let plane = crop.width() as usize * crop.height() as usize;
+    let mut input = vec![0.0; 3 * plane];
+    let (blue, rest) = input.split_at_mut(plane);
+    let (green, red) = rest.split_at_mut(plane);
+    let level = |v: u8| (f32::from(v) - 127.5) / 127.5;
+    let planes = red.iter_mut().zip(green).zip(blue);
+    for (pixel, ((r, g), b)) in crop.as_raw().chunks_exact(3).zip(planes) {
+        (*r, *g, *b) = (level(pixel[0]), level(pixel[1]), level(pixel[2]));
+    }
+    input
+}

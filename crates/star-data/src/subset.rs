@@ -1,0 +1,113 @@
+//! A part of a source, and the fair way to hold a part out.
+
+use std::sync::Arc;
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::DataError,
+    face::{Face, FaceSource},
+    layout::Layout,
+    rng::{mix, permutation},
+};
+
+/// Some faces of a source, numbered anew from 0.
+#[derive(Clone)]
+pub struct Subset {
+    source: Arc<dyn FaceSource>,
+    indices: Vec<usize>,
+}
+
+impl Subset {
+    /// The faces `indices` of `source`, in this order.
+    ///
+    /// # Errors
+    /// When an index is not in the source.
+    pub fn new(source: Arc<dyn FaceSource>, indices: Vec<usize>) -> Result<Self, DataError> {
+        let len = source.len();
+        if let Some(bad) = indices.iter().find(|&&i| i >= len) {
+            return Err(DataError::Invalid(format!(
+                "a subset asks for face {bad} of a source of {len}"
+            )));
+        }
+        Ok(Self { source, indices })
+    }
+
+    /// Which faces of the source these are.
+    pub fn indices(&self) -> &[usize] {
+        &self.indices
+    }
+}
+
+impl FaceSource for Subset {
+    fn layout(&self) -> &Layout {
+        self.source.layout()
+    }
+
+    fn len(&self) -> usize {
+        self.indices.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.indices
+            .get(index)
+            .map_or_else(|| format!("face {index}"), |&i| self.source.name(i))
+    }
+
+    fn face(&self, index: usize) -> Result<Face, DataError> {
+        let Some(&of_source) = self.indices.get(index) else {
+            return Err(DataError::Invalid(format!(
+                "there is no face {index} in a subset of {}",
+                self.indices.len()
+            )));
+        };
+        self.source.face(of_source)
+    }
+}
+
+/// How much of a training set is held out for choosing the best model (REFERENCE D5).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldOut {
+    /// A share of the faces, below 1, rounded to a whole number and at least one face.
+    Fraction(f64),
+    /// This many faces.
+    Count(usize),
+}
+
+/// Divides `0..len` into training and held-out indices, both ascending. The same seed always holds out the same faces.
+///
+/// # Errors
+/// When the fraction is not in [0, 1), or nothing would be left to train on.
+pub fn split_held_out(
+    len: usize,
+    hold_out: HoldOut,
+    seed: u64,
+) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let count = match hold_out {
+        HoldOut::Count(count) => count,
+        HoldOut::Fraction(0.0) => 0,
+        HoldOut::Fraction(share) if share > 0.0 && share < 1.0 => {
+            ((len as f64 * share).round() as usize).max(1)
+        }
+        HoldOut::Fraction(share) => {
+            return Err(DataError::Invalid(format!(
+                "the held-out fraction is {share}; it must be at least 0 and below 1"
+            )));
+        }
+    };
+    if count >= len {
+        return Err(DataError::Invalid(format!(
+            "holding out {count} of {len} faces leaves none to train on"
+        )));
+    }
+    // A stream of its own, so that the split has nothing to do with the order of any epoch.
+    let mut rng = Pcg64Mcg::seed_from_u64(mix(&[seed, u64::from_be_bytes(*b"held out")]));
+    let mut order = permutation(len, &mut rng);
+    let mut held_out: Vec<usize> = order.drain(..count).collect();
+    order.sort_unstable();
+    held_out.sort_unstable();
+    Ok((order, held_out))
+}

@@ -1,0 +1,85 @@
+//! A box blur (REFERENCE A5).
+
+use image::RgbImage;
+
+const CHANNELS: usize = 3;
+
+/// The side of the box for a uniform draw: up to a twentieth of the crop.
+pub fn blur_size(size: u32, draw: f64) -> u32 {
+    (f64::from(size) * 0.05 * draw) as u32
+}
+
+/// Replaces each pixel by the mean of the `k` x `k` box around it; nothing happens for `k` < 2.
+///
+/// Borders mirror without repeating the outermost pixel. The box begins `k / 2` before the pixel, so an even one shifts the
+/// picture by half a pixel. The rounding is OpenCV's, which is half a level high for the boxes it computes with shifts (2, 4, 8).
+pub fn blur(image: &mut RgbImage, k: u32) {
+    let (width, height) = (image.width() as usize, image.height() as usize);
+    if k < 2 || width == 0 || height == 0 {
+        return;
+    }
+    let k = k as usize;
+    let row_len = width * CHANNELS;
+    let columns: Vec<usize> = window(width, k);
+    let rows: Vec<usize> = window(height, k);
+
+    // Sums along each row, then a running sum of k such rows.
+    let mut sums = vec![0u32; row_len * height];
+    for (pixels, sums) in image.chunks_exact(row_len).zip(sums.chunks_exact_mut(row_len)) {
+        let mut running = [0u32; CHANNELS];
+        for &x in &columns[..k - 1] {
+            add(&mut running, &pixels[x * CHANNELS..]);
+        }
+        for (x, out) in sums.chunks_exact_mut(CHANNELS).enumerate() {
+            add(&mut running, &pixels[columns[x + k - 1] * CHANNELS..]);
+            out.copy_from_slice(&running);
+            let leaving = &pixels[columns[x] * CHANNELS..];
+            for (r, &p) in running.iter_mut().zip(leaving) {
+                *r -= u32::from(p);
+            }
+        }
+    }
+    let line = |y: usize| &sums[rows[y] * row_len..][..row_len];
+    let mut running = vec![0u32; row_len];
+    for y in 0..k - 1 {
+        running.iter_mut().zip(line(y)).for_each(|(r, s)| *r += s);
+    }
+    let area = (k * k) as u32;
+    let (bias, divisor) = if matches!(k, 2 | 4 | 8) {
+        (area / 2 + 1, area)
+    } else {
+        // floor(s / area + 1/2) without fractions.
+        (area, 2 * area)
+    };
+    let factor = divisor / area;
+    for (y, out) in image.chunks_exact_mut(row_len).enumerate() {
+        running.iter_mut().zip(line(y + k - 1)).for_each(|(r, s)| *r += s);
+        for (out, &sum) in out.iter_mut().zip(&running) {
+            *out = ((factor * sum + bias) / divisor).min(255) as u8;
+        }
+        running.iter_mut().zip(line(y)).for_each(|(r, s)| *r -= s);
+    }
+}
+
+fn add(running: &mut [u32; CHANNELS], pixel: &[u8]) {
+    for (r, &p) in running.iter_mut().zip(pixel) {
+        *r += u32::from(p);
+    }
+}
+
+/// The `length + k - 1` places that boxes of `k` meet along a line, mirrored at both ends.
+fn window(length: usize, k: usize) -> Vec<usize> {
+    (0..length + k - 1)
+        .map(|i| mirror(i as isize - (k / 2) as isize, length))
+        .collect()
+}
+
+/// Reflects about the outermost pixels, as often as it takes.
+fn mirror(i: isize, length: usize) -> usize {
+    if length == 1 {
+        return 0;
+    }
+    let last = length as isize - 1;
+    let i = i.rem_euclid(2 * last);
+    i.min(2 * last - i) as usize
+}

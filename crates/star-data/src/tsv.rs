@@ -1,0 +1,341 @@
+//! The published face lists: one face a line, columns separated by tabs (REFERENCE D1, D2).
+//!
+//! Columns by position: the picture's path; five points as 10 numbers (not used); the N landmarks as 2N numbers; scale; centre x;
+//! centre y; and, in WFLW only, six tags. Numbers within a column are separated by commas.
+
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+use crate::{
+    crop::CROP_UNIT,
+    decode::decode_file,
+    error::DataError,
+    face::{CropBox, Face, FaceSource},
+    layout::Layout,
+    point::Point,
+};
+
+/// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
+const MAX_COORDINATE: f64 = 1e6;
+/// WFLW's tags.
+const TAGS: usize = 6;
+/// How many missing pictures a message names.
+const NAMED: usize = 5;
+const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
+
+/// One line of a list.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TsvRow {
+    /// Cleaned of the prefixes that published lists carry; relative to the picture folder.
+    pub path: String,
+    pub landmarks: Vec<Point>,
+    pub crop: CropBox,
+    /// WFLW only: large pose, expression, illumination, make-up, occlusion, blur (REFERENCE D6).
+    pub tags: Option<[bool; TAGS]>,
+    /// The 1-based line it was read from; 0 for a row that was not read.
+    pub line: usize,
+}
+
+/// Reads a list. A header line is recognised and skipped; no other line is.
+///
+/// # Errors
+/// When the file cannot be read, or a line is not a face of `layout`; the message names line, column and remedy.
+pub fn read_tsv(path: &Path, layout: &Layout) -> Result<Vec<TsvRow>, DataError> {
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    parse_tsv(&bytes, path, layout)
+}
+
+/// As [`read_tsv`] from bytes; `origin` is what messages call the file.
+///
+/// # Errors
+/// As [`read_tsv`].
+pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<TsvRow>, DataError> {
+    let fail = |line: usize, message: String| DataError::Parse {
+        path: origin.to_path_buf(),
+        line,
+        message,
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(e) => {
+            let before = &bytes[..e.valid_up_to()];
+            let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+            return Err(fail(line, "not UTF-8 text; save the list as UTF-8".into()));
+        }
+    };
+    let mut rows = Vec::new();
+    let mut may_be_header = true;
+    for (i, text) in text.lines().enumerate() {
+        if text.trim().is_empty() {
+            continue;
+        }
+        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        if std::mem::take(&mut may_be_header) && is_header(&columns) {
+            continue;
+        }
+        rows.push(parse_row(&columns, i + 1, layout).map_err(|message| fail(i + 1, message))?);
+    }
+    if rows.is_empty() {
+        return Err(fail(1, "the list has no faces".into()));
+    }
+    Ok(rows)
+}
+
+fn unquote(field: &str) -> &str {
+    let field = field.trim();
+    field
+        .strip_prefix('"')
+        .and_then(|f| f.strip_suffix('"'))
+        .unwrap_or(field)
+}
+
+/// A header has words where a face has its scale and its landmarks. A face whose scale is damaged still has landmarks, and is
+/// reported rather than skipped.
+fn is_header(columns: &[&str]) -> bool {
+    let numeric = |column: &&str| numbers(column).next().is_some_and(|n| n.parse::<f64>().is_ok());
+    columns.len() > 3 && !columns[2..].iter().any(numeric)
+}
+
+/// The numbers of a column.
+fn numbers(column: &str) -> impl Iterator<Item = &str> {
+    column
+        .split(|c: char| c == ',' || c.is_whitespace())
+        .filter(|n| !n.is_empty())
+}
+
+fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, String> {
+    if !(6..=7).contains(&columns.len()) {
+        return Err(format!(
+            "{} tab-separated columns, but a face has 6, or 7 with tags: path, five points, landmarks, scale, centre x, centre y; \
+             is the line cut off, or are its columns separated by something else?",
+            columns.len()
+        ));
+    }
+    let path = clean_path(columns[0]);
+    if path.is_empty() {
+        return Err("column 1 (path) is empty; name the picture".into());
+    }
+    let landmarks = parse_landmarks(columns[2], layout)?;
+    let single = |column: usize, what: &str| parse_number(columns[column - 1], column, what);
+    let scale = single(4, "scale")?;
+    if scale <= 0.0 {
+        return Err(format!(
+            "column 4 (scale) is {scale}; it must be positive: the width of the crop divided by {CROP_UNIT} pixels"
+        ));
+    }
+    let center = Point::new(single(5, "centre x")?, single(6, "centre y")?);
+    let tags = match columns.get(6) {
+        None | Some(&"") => None,
+        Some(column) => Some(parse_tags(column)?),
+    };
+    Ok(TsvRow {
+        path,
+        landmarks,
+        crop: CropBox { scale, center },
+        tags,
+        line,
+    })
+}
+
+fn parse_number(text: &str, column: usize, what: &str) -> Result<f64, String> {
+    let value: f64 = text.parse().map_err(|_| {
+        format!("column {column} ({what}): `{}` is not a number", shorten(text))
+    })?;
+    if value.is_finite() && value.abs() <= MAX_COORDINATE {
+        Ok(value)
+    } else {
+        Err(format!(
+            "column {column} ({what}): {} is not a usable number of pixels; correct it or remove the line",
+            shorten(text)
+        ))
+    }
+}
+
+/// Keeps a damaged field from flooding the message.
+fn shorten(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.chars().count() <= LONGEST {
+        return text.to_string();
+    }
+    text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
+}
+
+fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> {
+    let mut values = Vec::with_capacity(2 * layout.points);
+    for (i, number) in numbers(column).enumerate() {
+        let axis = if i % 2 == 0 { "x" } else { "y" };
+        values.push(parse_number(number, 3, &format!("landmark {} {axis}", i / 2))?);
+    }
+    if values.len() != 2 * layout.points {
+        let other = Layout::builtin_names()
+            .filter_map(|name| Layout::builtin(name).ok())
+            .find(|other| 2 * other.points == values.len())
+            .map_or(String::new(), |other| {
+                format!("; that is layout {}: use it instead?", other.name)
+            });
+        return Err(format!(
+            "column 3 (landmarks) has {} numbers, but layout {} has {} points, {} numbers{other}",
+            values.len(),
+            layout.name,
+            layout.points,
+            2 * layout.points
+        ));
+    }
+    Ok(values.chunks_exact(2).map(|p| Point::new(p[0], p[1])).collect())
+}
+
+fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {
+    let fail = || {
+        format!(
+            "column 7 (tags): `{}` is not {TAGS} numbers that are 0 or 1; leave the column out if there are no tags",
+            shorten(column)
+        )
+    };
+    let mut tags = [false; TAGS];
+    let mut count = 0;
+    for number in numbers(column) {
+        let value: f64 = number.parse().map_err(|_| fail())?;
+        let tag = tags.get_mut(count).ok_or_else(fail)?;
+        if value != 0.0 && value != 1.0 {
+            return Err(fail());
+        }
+        *tag = value == 1.0;
+        count += 1;
+    }
+    if count == TAGS { Ok(tags) } else { Err(fail()) }
+}
+
+/// Published lists carry the folders of their authors' machines.
+fn clean_path(path: &str) -> String {
+    let path = path.trim().replace('\\', "/");
+    let kept = if path.starts_with("//msr-facestore/") {
+        path.split_once("/rawImages/").map(|(_, rest)| rest)
+    } else {
+        path.strip_prefix("./rawImages/")
+    };
+    kept.unwrap_or(&path).to_string()
+}
+
+/// Writes a list that [`read_tsv`] and the published program read. The five points, which nobody uses, are written as zeros.
+///
+/// # Errors
+/// When the file cannot be written, or a path contains a tab or a line break.
+pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
+    let mut text = String::from(HEADER);
+    text.push('\n');
+    for row in rows {
+        if row.path.contains(['\t', '\n', '\r']) {
+            return Err(DataError::Invalid(format!(
+                "{:?} cannot stand in a list: rename the picture without tabs and line breaks",
+                row.path
+            )));
+        }
+        push_row(&mut text, row);
+    }
+    std::fs::write(path, text).map_err(|e| DataError::io(path, e))
+}
+
+fn push_row(text: &mut String, row: &TsvRow) {
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{}\t{}\t", row.path, ["0"; 10].join(","));
+    for (i, p) in row.landmarks.iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}{},{}", p.x, p.y);
+    }
+    let CropBox { scale, center } = row.crop;
+    let _ = write!(text, "\t{scale}\t{}\t{}\t", center.x, center.y);
+    if let Some(tags) = row.tags {
+        let tags = tags.map(|tag| if tag { "1" } else { "0" });
+        text.push_str(&tags.join(","));
+    }
+    text.push('\n');
+}
+
+/// The faces of a list and the folder with its pictures.
+#[derive(Clone, Debug)]
+pub struct TsvFaces {
+    layout: Layout,
+    folder: PathBuf,
+    rows: Vec<TsvRow>,
+}
+
+impl TsvFaces {
+    /// Opens a list and checks that every picture is there.
+    ///
+    /// # Errors
+    /// As [`read_tsv`]; also when pictures are missing: the message counts them and names the first few.
+    pub fn open(
+        tsv: impl AsRef<Path>,
+        image_dir: impl AsRef<Path>,
+        layout: Layout,
+    ) -> Result<Self, DataError> {
+        let (tsv, folder) = (tsv.as_ref(), image_dir.as_ref());
+        let rows = read_tsv(tsv, &layout)?;
+        let missing: Vec<&TsvRow> = (rows.iter())
+            .filter(|row| !folder.join(&row.path).is_file())
+            .collect();
+        if let Some(first) = missing.first() {
+            let named: Vec<_> = missing.iter().take(NAMED).map(|row| row.path.as_str()).collect();
+            let more = if missing.len() > NAMED { ", ..." } else { "" };
+            return Err(DataError::Parse {
+                path: tsv.to_path_buf(),
+                line: first.line,
+                message: format!(
+                    "{} of {} pictures are not in {}: {}{more}; is this the folder that the list's paths start from?",
+                    missing.len(),
+                    rows.len(),
+                    folder.display(),
+                    named.join(", ")
+                ),
+            });
+        }
+        Ok(Self {
+            layout,
+            folder: folder.to_path_buf(),
+            rows,
+        })
+    }
+
+    /// The lines of the list.
+    pub fn rows(&self) -> &[TsvRow] {
+        &self.rows
+    }
+
+    fn row(&self, index: usize) -> Result<&TsvRow, DataError> {
+        self.rows.get(index).ok_or_else(|| {
+            DataError::Invalid(format!(
+                "there is no face {index} in a list of {}",
+                self.rows.len()
+            ))
+        })
+    }
+}
+
+impl FaceSource for TsvFaces {
+    fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.rows
+            .get(index)
+            .map_or_else(|| format!("face {index}"), |row| row.path.clone())
+    }
+
+    fn face(&self, index: usize) -> Result<Face, DataError> {
+        let row = self.row(index)?;
+        Ok(Face {
+            name: row.path.clone(),
+            image: decode_file(&self.folder.join(&row.path))?,
+            landmarks: row.landmarks.clone(),
+            truth: None,
+            crop: row.crop,
+        })
+    }
+}

@@ -1,0 +1,161 @@
+//! One exact bilinear sampling of a picture through an affine map; outside the picture everything is black (REFERENCE C8).
+
+use image::RgbImage;
+
+use crate::{affine::Affine, error::DataError};
+
+const CHANNELS: usize = 3;
+
+/// The picture `image` seen through `to_crop` (its pixels to crop pixels) in a crop of `width` x `height`.
+///
+/// A crop pixel takes the four pixels around the place it comes from, weighted by nearness and rounded to the nearest level.
+/// There is no anti-aliasing when the crop shrinks the picture (REFERENCE A10).
+///
+/// # Errors
+/// When `to_crop` flattens the plane, so that there is no way back.
+pub fn warp(
+    image: &RgbImage,
+    to_crop: &Affine,
+    width: u32,
+    height: u32,
+) -> Result<RgbImage, DataError> {
+    let Some(back) = to_crop.invert() else {
+        return Err(DataError::Invalid(format!(
+            "the crop matrix {:?} has no inverse; the face's crop box must have a positive, finite size",
+            to_crop.rows
+        )));
+    };
+    let source = Source {
+        pixels: image.as_raw(),
+        width: image.width() as usize,
+        height: image.height() as usize,
+    };
+    let mut crop = RgbImage::new(width, height);
+    if source.width == 0 || source.height == 0 || width == 0 {
+        return Ok(crop);
+    }
+    let [[ax, bx, cx], [ay, by, cy]] = back.rows;
+    let row_bytes = width as usize * CHANNELS;
+    for (y, row) in crop.chunks_exact_mut(row_bytes).enumerate() {
+        let line = Line {
+            x: (ax, bx * y as f64 + cx),
+            y: (ay, by * y as f64 + cy),
+        };
+        let inner = line.inner_span(width as usize, source.width, source.height);
+        let (before, rest) = row.split_at_mut(inner.start * CHANNELS);
+        let (middle, after) = rest.split_at_mut(inner.len() * CHANNELS);
+        source.sample_checked(&line, 0, before);
+        source.sample_inner(&line, inner.start, middle);
+        source.sample_checked(&line, inner.end, after);
+    }
+    Ok(crop)
+}
+
+/// Where the pixels of one crop row come from: `slope * x + start` for either coordinate.
+struct Line {
+    x: (f64, f64),
+    y: (f64, f64),
+}
+
+impl Line {
+    fn at(&self, x: usize) -> (f64, f64) {
+        let x = x as f64;
+        (self.x.0 * x + self.x.1, self.y.0 * x + self.y.1)
+    }
+
+    /// The crop columns whose four source pixels are all inside the picture.
+    fn inner_span(&self, columns: usize, width: usize, height: usize) -> std::ops::Range<usize> {
+        let (mut from, mut to) = (0.0_f64, columns as f64);
+        for ((slope, start), length) in [(self.x, width), (self.y, height)] {
+            // Inside means 0 <= slope * x + start < length - 1.
+            let last = length as f64 - 1.0;
+            if slope == 0.0 {
+                if !(0.0 <= start && start < last) {
+                    to = 0.0;
+                }
+            } else {
+                let (a, b) = (-start / slope, (last - start) / slope);
+                from = from.max(a.min(b).ceil());
+                to = to.min(a.max(b).floor() + 1.0);
+            }
+        }
+        let inside = |x: usize| {
+            let (sx, sy) = self.at(x);
+            sx >= 0.0 && sy >= 0.0 && sx < width as f64 - 1.0 && sy < height as f64 - 1.0
+        };
+        let clamp = |v: f64| v.clamp(0.0, columns as f64) as usize;
+        let (mut from, mut to) = (clamp(from), clamp(to));
+        // The division may be off by one rounding step; what counts is the sum that the sampling itself makes.
+        while from < to && !inside(from) {
+            from += 1;
+        }
+        while from < to && !inside(to - 1) {
+            to -= 1;
+        }
+        if from < to { from..to } else { 0..0 }
+    }
+}
+
+struct Source<'a> {
+    pixels: &'a [u8],
+    width: usize,
+    height: usize,
+}
+
+impl Source<'_> {
+    /// Crop pixels whose four source pixels exist.
+    fn sample_inner(&self, line: &Line, first: usize, row: &mut [u8]) {
+        let stride = self.width * CHANNELS;
+        for (x, out) in row.chunks_exact_mut(CHANNELS).enumerate() {
+            let (sx, sy) = line.at(first + x);
+            // Neither is negative, so the cast rounds down.
+            let (x0, y0) = (sx as i32, sy as i32);
+            let (fx, fy) = ((sx - f64::from(x0)) as f32, (sy - f64::from(y0)) as f32);
+            let at = y0 as usize * stride + x0 as usize * CHANNELS;
+            let top = &self.pixels[at..at + 2 * CHANNELS];
+            let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
+            for c in 0..CHANNELS {
+                let mix = |row: &[u8]| {
+                    let (left, right) = (f32::from(row[c]), f32::from(row[c + CHANNELS]));
+                    left + fx * (right - left)
+                };
+                let (top, bottom) = (mix(top), mix(bottom));
+                out[c] = round_level(top + fy * (bottom - top));
+            }
+        }
+    }
+
+    /// Crop pixels anywhere: source pixels outside the picture count as black.
+    fn sample_checked(&self, line: &Line, first: usize, row: &mut [u8]) {
+        let (width, height) = (self.width as f64, self.height as f64);
+        for (x, out) in row.chunks_exact_mut(CHANNELS).enumerate() {
+            let (sx, sy) = line.at(first + x);
+            if !(sx > -1.0 && sy > -1.0 && sx < width && sy < height) {
+                continue;
+            }
+            let (x0, y0) = (sx.floor(), sy.floor());
+            let (fx, fy) = ((sx - x0) as f32, (sy - y0) as f32);
+            let (x0, y0) = (x0 as isize, y0 as isize);
+            for (c, out) in out.iter_mut().enumerate() {
+                let (top_left, top_right) = (self.level(x0, y0, c), self.level(x0 + 1, y0, c));
+                let (low_left, low_right) =
+                    (self.level(x0, y0 + 1, c), self.level(x0 + 1, y0 + 1, c));
+                let top = top_left + fx * (top_right - top_left);
+                let bottom = low_left + fx * (low_right - low_left);
+                *out = round_level(top + fy * (bottom - top));
+            }
+        }
+    }
+
+    fn level(&self, x: isize, y: isize, channel: usize) -> f32 {
+        if x < 0 || y < 0 || x as usize >= self.width || y as usize >= self.height {
+            return 0.0;
+        }
+        f32::from(self.pixels[(y as usize * self.width + x as usize) * CHANNELS + channel])
+    }
+}
+
+/// The nearest level, ties to even: adding 2^23 leaves the rounded number in the lowest bits. `value` is within 0..=255.
+fn round_level(value: f32) -> u8 {
+    (value + 8_388_608.0).to_bits() as u8
+}
