@@ -1,6 +1,6 @@
 //! A thick curve for each edge (REFERENCE L4).
 //!
-//! The curve is a band of radius 2.5 on a canvas four times the crop. A cell of the map is the covered share of the 8 x 8 canvas
+//! The curve is a band of half-width 2.5 on a canvas four times the crop, with a small lozenge at each joint. A cell of the map is the covered share of the 8 x 8 canvas
 //! pixels that belong to the four crop pixels it is reduced from, so a cell is one 64-bit mask and a piece of the curve sets runs
 //! of bits in it. Canvas pixels between the cells are never visited.
 
@@ -15,9 +15,11 @@ const PITCH: i64 = (MAP_FACTOR * OVERSAMPLE) as i64;
 const BLOCK: i64 = 2 * OVERSAMPLE as i64;
 /// Where a cell's canvas pixels begin: after one crop pixel.
 const OFFSET: i64 = OVERSAMPLE as i64;
-/// The furthest whole pixels within radius 2.5 of a whole pixel, 0, 1 and 2 rows away.
-const CAP: [i64; 3] = [2, 2, 1];
+/// How far the drawing of a lone point reaches along its row, one row away, and two rows away.
+const CAP: [i64; 3] = [2, 1, 0];
+/// Half the width of a straight piece, which reproduces OpenCV's thickness of 4.
 const RADIUS: f64 = 2.5;
+/// Rows that a piece can reach beyond its ends.
 const REACH: i64 = 2;
 
 /// The edge maps of a face, `[edges, size / 4, size / 4]`, from landmarks in pixels of a `size` x `size` crop.
@@ -76,7 +78,7 @@ impl EdgeCanvas {
         maps.extend(self.masks.iter_mut().map(value));
     }
 
-    /// Covers all canvas pixels within the radius of the segment from `a` to `b`.
+    /// Covers the canvas pixels beside the segment from `a` to `b` and around its ends.
     fn draw_piece(&mut self, a: (i64, i64), b: (i64, i64)) {
         let (top, bottom) = if a.1 <= b.1 { (a, b) } else { (b, a) };
         let (dx, dy) = ((bottom.0 - top.0) as f64, (bottom.1 - top.1) as f64);
@@ -91,7 +93,7 @@ impl EdgeCanvas {
                 y += if within < 0 { -within } else { PITCH - within };
                 continue;
             }
-            // The band is convex, so what it covers of a row is one run: that of its two round ends and its straight part.
+            // The three parts overlap and the whole is very nearly convex, so what it covers of a row is taken as one run.
             let (mut from, mut to) = (i64::MAX, i64::MIN);
             for (cx, cy) in [top, bottom] {
                 if let Some(&reach) = CAP.get((y - cy).unsigned_abs() as usize) {
@@ -149,7 +151,8 @@ fn straight(dx: f64, dy: f64, length2: f64, half: f64, y: f64) -> Option<(i64, i
         }
     };
     limit(dy, y * dx - half, y * dx + half);
-    limit(dx, -y * dy, length2 - y * dy);
+    let cap = 0.0;
+    limit(dx, -y * dy - cap, length2 - y * dy + cap);
     let (low, high) = (low.ceil(), high.floor());
     (low <= high).then_some((low as i64, high as i64))
 }

@@ -8,7 +8,7 @@ mod point_map;
 mod spline;
 
 pub use edge_map::{EdgeCanvas, edge_maps};
-pub use point_map::{PointProfiles, expand_point_maps, point_profiles};
+pub use point_map::{PointProfiles, expand_point_maps, point_profiles, profiles_with};
 pub use spline::curve;
 
 /// The crop is this many times as wide as the maps.

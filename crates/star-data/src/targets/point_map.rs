@@ -64,7 +64,10 @@ pub fn expand_point_maps(profiles: &PointProfiles, cells: usize) -> Vec<f32> {
     if cells == 0 {
         return maps;
     }
-    let both = profiles.rows.chunks_exact(cells).zip(profiles.columns.chunks_exact(cells));
+    let both = profiles
+        .rows
+        .chunks_exact(cells)
+        .zip(profiles.columns.chunks_exact(cells));
     for (rows, columns) in both {
         for row in rows {
             maps.extend(columns.iter().map(|column| row * column));

@@ -116,8 +116,7 @@ fn periodic_bends(h: &[f64], knots: &[Point]) -> Vec<Pair> {
     solve_tridiagonal(&low, &diagonal, &high, &mut update);
     let ratio = corner / gamma;
     let scale = [0, 1].map(|c| {
-        (right[0][c] + ratio * right[n - 1][c])
-            / (1.0 + update[0][c] + ratio * update[n - 1][c])
+        (right[0][c] + ratio * right[n - 1][c]) / (1.0 + update[0][c] + ratio * update[n - 1][c])
     });
     for (r, u) in right.iter_mut().zip(&update) {
         for c in 0..2 {
