@@ -4,6 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use rand_pcg::Pcg64Mcg;
 
+use crate::rng::mix;
+
 /// What a stream of numbers is for. Separate streams keep, say, the head the same when only the noise settings change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stream {
@@ -19,8 +21,7 @@ pub(super) struct Dice(Pcg64Mcg);
 
 impl Dice {
     pub fn new(seed: u64, index: usize, stream: Stream) -> Self {
-        let mixed = mix(mix(seed ^ 0x5741_5253_4643_4145) ^ index as u64);
-        Self(Pcg64Mcg::seed_from_u64(mix(mixed ^ stream as u64)))
+        Self(Pcg64Mcg::seed_from_u64(mix(&[seed, index as u64, stream as u64])))
     }
 
     /// Uniform in `low..high`.
@@ -52,12 +53,4 @@ impl Dice {
     pub fn bits(&mut self) -> u64 {
         self.0.random()
     }
-}
-
-/// SplitMix64's finisher: neighbouring indices become unrelated seeds.
-fn mix(value: u64) -> u64 {
-    let z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
 }

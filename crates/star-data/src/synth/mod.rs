@@ -77,13 +77,6 @@ impl SynthFaces {
         self.sites.iter().map(|&site| head.place(site)).collect()
     }
 
-    /// For each landmark of face `index` the unit tangent, in picture pixels, of the contour it lies on at its true place; `None` for
-    /// points that are well defined in both directions (corners, tips, pupils). The sign of a tangent means nothing.
-    pub fn tangents(&self, index: usize) -> Vec<Option<Point>> {
-        let (_, head) = self.head(index);
-        self.sites.iter().map(|&site| head.tangent(site)).collect()
-    }
-
     /// Distance between the outer eye corners of face `index`, pixels: the unit of the annotation noise.
     pub fn eye_distance(&self, index: usize) -> f64 {
         self.head(index).1.eye_distance
@@ -116,6 +109,12 @@ impl FaceSource for SynthFaces {
 
     fn name(&self, index: usize) -> String {
         format!("synthetic/{}/{index:06}", self.config.seed)
+    }
+
+    /// The tangents at the true landmarks; `None` for points that are well defined in both directions (corners, tips, pupils).
+    fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
+        let (_, head) = self.head(index);
+        Some(self.sites.iter().map(|&site| head.tangent(site)).collect())
     }
 
     /// Draws face `index`; any index will do, also past [`FaceSource::len`].

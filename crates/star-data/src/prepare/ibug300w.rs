@@ -1,0 +1,370 @@
+//! 300-W: folders of pictures with a `.pts` file beside each, 68 points.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+
+use super::{
+    PrepareConfig,
+    lists::{self, Found, Split},
+    pts::read_pts,
+    report::{Complaint, PrepareReport},
+};
+use crate::error::DataError;
+
+const POINTS: usize = 68;
+const PICTURES: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
+/// Deeper folders are not 300-W's; a limit also ends loops of links.
+const DEEPEST: usize = 6;
+
+/// One of the folders that 300-W is handed out in.
+struct Part {
+    /// What messages call it.
+    name: &'static str,
+    /// Names that some folder on the path must have, or end with.
+    marks: &'static [&'static str],
+    train: bool,
+    /// Its own list, for a test folder.
+    list: Option<&'static str>,
+    /// Faces as published.
+    published: usize,
+}
+
+const PARTS: [Part; 8] = [
+    Part {
+        name: "afw",
+        marks: &["afw"],
+        train: true,
+        list: None,
+        published: 337,
+    },
+    Part {
+        name: "helen/trainset",
+        marks: &["helen", "trainset"],
+        train: true,
+        list: None,
+        published: 2000,
+    },
+    Part {
+        name: "lfpw/trainset",
+        marks: &["lfpw", "trainset"],
+        train: true,
+        list: None,
+        published: 811,
+    },
+    Part {
+        name: "helen/testset",
+        marks: &["helen", "testset"],
+        train: false,
+        list: Some("helen_test"),
+        published: 330,
+    },
+    Part {
+        name: "lfpw/testset",
+        marks: &["lfpw", "testset"],
+        train: false,
+        list: Some("lfpw_test"),
+        published: 224,
+    },
+    Part {
+        name: "ibug",
+        marks: &["ibug"],
+        train: false,
+        list: Some("ibug_test"),
+        published: 135,
+    },
+    Part {
+        name: "indoor",
+        marks: &["indoor"],
+        train: false,
+        list: Some("indoor_test"),
+        published: 300,
+    },
+    Part {
+        name: "outdoor",
+        marks: &["outdoor"],
+        train: false,
+        list: Some("outdoor_test"),
+        published: 300,
+    },
+];
+
+/// The published subsets and what they are made of.
+const SUBSETS: [(&str, &[&str]); 4] = [
+    ("common", &["helen/testset", "lfpw/testset"]),
+    ("challenge", &["ibug"]),
+    ("full", &["helen/testset", "lfpw/testset", "ibug"]),
+    ("private", &["indoor", "outdoor"]),
+];
+
+/// Writes the lists of a 300-W folder to `out`.
+///
+/// `train.tsv` has the faces of `afw`, `helen/trainset` and `lfpw/trainset`, as many as there are. Every test folder gets a list of its
+/// own (`lfpw_test.tsv`, ...). The published subsets `common`, `challenge`, `full` and `private` are written only when all of their
+/// folders are there, because a figure on half of `common` is not a figure on `common`. Folders are known by their names wherever they
+/// are below `root`. Landmarks are 0-based pixels; paths are relative to `root`.
+///
+/// A file that cannot be used is left out and reported.
+///
+/// # Errors
+/// When `root` cannot be read, no usable face was found, or a list cannot be written.
+pub fn prepare_300w(
+    root: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &PrepareConfig,
+) -> Result<PrepareReport, DataError> {
+    let (root, out) = (root.as_ref(), out.as_ref());
+    // An impossible rule would refuse every face; say so once.
+    config.crop.crop_of_box(0.0, 0.0, 1.0, 1.0)?;
+    let mut report = PrepareReport::default();
+    let pairs = find_pairs(root, &mut report)?;
+    let results: Vec<Result<Found, Complaint>> = pairs
+        .par_iter()
+        .map(|pair| {
+            let points = read_pts(&pair.points, POINTS)
+                .map_err(|e| lists::complaint(root, &pair.points, &e))?;
+            lists::check_face(
+                root,
+                pair.picture.clone(),
+                pair.part,
+                &points,
+                None,
+                &config.crop,
+            )
+            .map_err(|e| lists::complaint(root, &pair.points, &e))
+        })
+        .collect();
+    let mut found = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Ok(face) => found.push(face),
+            Err(complaint) => report.skipped.push(complaint),
+        }
+    }
+    if found.is_empty() {
+        return Err(nothing(root, &report));
+    }
+    let present: Vec<usize> = PARTS
+        .iter()
+        .enumerate()
+        .map(|(i, _)| found.iter().filter(|f| f.folder == i).count())
+        .collect();
+    for (part, &count) in PARTS.iter().zip(&present) {
+        if count == 0 && part.train {
+            report.notes.push(format!(
+                "{} is not there; it has {} faces",
+                part.name, part.published
+            ));
+        } else if count > 0 && count != part.published {
+            report.notes.push(format!(
+                "{} has {count} faces; published are {}",
+                part.name, part.published
+            ));
+        }
+    }
+    let splits = splits(&present, &mut report);
+    let names: Vec<String> = PARTS.iter().map(|part| part.name.to_string()).collect();
+    lists::write_lists(out, &found, &names, &splits, &mut report)?;
+    Ok(report)
+}
+
+fn nothing(root: &Path, report: &PrepareReport) -> DataError {
+    let looked: Vec<_> = PARTS.iter().map(|part| part.name).collect();
+    let first = report.skipped.first().map_or(String::new(), |c| {
+        format!(" {} files were left out, such as {c}", report.skipped.len())
+    });
+    DataError::Invalid(format!(
+        "{}: no face of 300-W found. Looked for folders named {}, with .jpg or .png pictures and a .pts file of {POINTS} points beside \
+         each.{first}",
+        root.display(),
+        looked.join(", ")
+    ))
+}
+
+/// Which lists to write, given how many faces each part has.
+fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
+    let mut splits = Vec::new();
+    let train: Vec<usize> = (0..PARTS.len())
+        .filter(|&i| PARTS[i].train && present[i] > 0)
+        .collect();
+    splits.push(Split {
+        name: "train".into(),
+        folders: train,
+        train: true,
+    });
+    for (name, parts) in SUBSETS {
+        let folders: Vec<usize> = (0..PARTS.len())
+            .filter(|&i| parts.contains(&PARTS[i].name))
+            .collect();
+        let missing: Vec<&str> = folders
+            .iter()
+            .filter(|&&i| present[i] == 0)
+            .map(|&i| PARTS[i].name)
+            .collect();
+        if missing.is_empty() {
+            splits.push(Split {
+                name: name.into(),
+                folders,
+                train: false,
+            });
+        } else if missing.len() < folders.len() {
+            report.notes.push(format!(
+                "{name}.tsv is not written: {} is not there",
+                missing.join(" and ")
+            ));
+        }
+    }
+    for (i, part) in PARTS.iter().enumerate() {
+        if let Some(list) = part.list
+            && present[i] > 0
+        {
+            splits.push(Split {
+                name: list.into(),
+                folders: vec![i],
+                train: false,
+            });
+        }
+    }
+    splits
+}
+
+/// A picture and its points.
+struct Pair {
+    /// Relative to the root, with `/`.
+    picture: String,
+    points: PathBuf,
+    part: usize,
+}
+
+/// Files of one folder with the same name but for the extension.
+#[derive(Default)]
+struct Namesakes {
+    pictures: Vec<PathBuf>,
+    points: Option<PathBuf>,
+}
+
+/// All pairs below `root` in the order of their paths; what has no partner is reported.
+fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, DataError> {
+    let mut groups: BTreeMap<PathBuf, Namesakes> = BTreeMap::new();
+    walk(root, 0, &mut groups, report)?;
+    let mut pairs = Vec::new();
+    let mut unknown: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    for (stem, group) in groups {
+        let name = |path: &Path| lists::slashed(path.strip_prefix(root).unwrap_or(path));
+        let relative = stem.strip_prefix(root).unwrap_or(&stem);
+        let folder = relative.parent().unwrap_or(Path::new(""));
+        let Some(part) = part_of(folder) else {
+            if group.points.is_some() {
+                *unknown.entry(folder.to_path_buf()).or_default() += 1;
+            }
+            continue;
+        };
+        let mut skip = |path: &Path, reason: &str| {
+            report.skipped.push(Complaint {
+                file: name(path),
+                line: None,
+                reason: reason.into(),
+            });
+        };
+        match (group.pictures.split_first(), group.points) {
+            (None, None) => {}
+            (None, Some(points)) => skip(&points, "no picture of this name beside it"),
+            (Some(_), None) => {
+                for picture in &group.pictures {
+                    skip(picture, "no .pts file of this name beside it");
+                }
+            }
+            (Some((picture, rest)), Some(points)) => {
+                for other in rest {
+                    skip(
+                        other,
+                        &format!("{} has the same name and is used", name(picture)),
+                    );
+                }
+                let relative = picture.strip_prefix(root).unwrap_or(picture);
+                if relative.to_str().is_none() {
+                    skip(
+                        picture,
+                        "its name is not UTF-8; rename it and its .pts file",
+                    );
+                } else if name(picture).contains(['\t', '\n', '\r']) {
+                    skip(
+                        picture,
+                        "tabs and line breaks cannot stand in a list; rename it and its .pts file",
+                    );
+                } else {
+                    pairs.push(Pair {
+                        picture: name(picture),
+                        points,
+                        part,
+                    });
+                }
+            }
+        }
+    }
+    for (folder, count) in unknown {
+        report.skipped.push(Complaint {
+            file: lists::slashed(&folder) + "/",
+            line: None,
+            reason: format!(
+                "{count} .pts files in a folder whose name says nothing about train or test"
+            ),
+        });
+    }
+    pairs.sort_by(|a, b| a.picture.cmp(&b.picture));
+    Ok(pairs)
+}
+
+fn walk(
+    folder: &Path,
+    depth: usize,
+    groups: &mut BTreeMap<PathBuf, Namesakes>,
+    report: &mut PrepareReport,
+) -> Result<(), DataError> {
+    let entries = std::fs::read_dir(folder).map_err(|e| DataError::io(folder, e))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        paths.push(entry.map_err(|e| DataError::io(folder, e))?.path());
+    }
+    // The system's order is not the same everywhere.
+    paths.sort();
+    for path in paths {
+        if path.is_dir() {
+            if depth < DEEPEST {
+                walk(&path, depth + 1, groups, report)?;
+            } else {
+                report
+                    .notes
+                    .push(format!("{}: too deep, not looked into", path.display()));
+            }
+            continue;
+        }
+        let extension = path
+            .extension()
+            .map(|e| e.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
+        let stem = path.with_extension("");
+        if extension == "pts" {
+            groups.entry(stem).or_default().points = Some(path);
+        } else if PICTURES.contains(&extension.as_str()) {
+            groups.entry(stem).or_default().pictures.push(path);
+        }
+    }
+    Ok(())
+}
+
+/// The part whose marks all appear among the folder's names.
+fn part_of(folder: &Path) -> Option<usize> {
+    let names: Vec<String> = folder
+        .components()
+        .map(|c| c.as_os_str().to_string_lossy().to_ascii_lowercase())
+        .collect();
+    PARTS.iter().position(|part| {
+        part.marks
+            .iter()
+            .all(|mark| names.iter().any(|name| name.ends_with(mark)))
+    })
+}

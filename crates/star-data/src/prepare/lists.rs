@@ -1,0 +1,221 @@
+//! From files to checked faces, and from faces to lists.
+
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    path::{Path, PathBuf},
+};
+
+use super::report::{Complaint, PrepareReport, SplitReport, Spread};
+use crate::{
+    crop::CropRule,
+    decode::decode_bytes,
+    error::DataError,
+    point::Point,
+    tsv::{TsvRow, write_tsv},
+};
+
+/// A face that can be used.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    /// Which of the data set's folders it is from.
+    pub folder: usize,
+    pub row: TsvRow,
+    image_size: (u32, u32),
+    /// The picture's bytes, as a hash.
+    picture: u64,
+}
+
+/// Six decimals are a millionth of a pixel, and free of the tails that subtraction leaves.
+fn tidy(value: f64) -> f64 {
+    (value * 1e6).round() / 1e6
+}
+
+/// Decodes the picture and works out the crop; `path` is relative to `root` with `/`.
+pub(super) fn check_face(
+    root: &Path,
+    path: String,
+    folder: usize,
+    landmarks: &[Point],
+    tags: Option<[bool; 6]>,
+    rule: &CropRule,
+) -> Result<Found, DataError> {
+    let file = root.join(&path);
+    let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
+    let image = decode_bytes(&bytes, &file)?;
+    let landmarks: Vec<Point> = landmarks
+        .iter()
+        .map(|p| Point::new(tidy(p.x), tidy(p.y)))
+        .collect();
+    let mut crop = rule.crop_of_points(&landmarks)?;
+    crop.scale = tidy(crop.scale);
+    crop.center = Point::new(tidy(crop.center.x), tidy(crop.center.y));
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    Ok(Found {
+        folder,
+        row: TsvRow {
+            path,
+            landmarks,
+            crop,
+            tags,
+            line: 0,
+        },
+        image_size: image.dimensions(),
+        picture: hasher.finish(),
+    })
+}
+
+impl Found {
+    fn face_size(&self) -> f64 {
+        let spread = |of: fn(&Point) -> f64| {
+            let values = self.row.landmarks.iter().map(of);
+            let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
+                (l.min(v), h.max(v))
+            });
+            high - low
+        };
+        spread(|p| p.x).max(spread(|p| p.y))
+    }
+
+    /// Landmarks beyond the outer borders of the picture's pixels.
+    fn points_outside(&self) -> usize {
+        let (w, h) = (f64::from(self.image_size.0), f64::from(self.image_size.1));
+        self.row
+            .landmarks
+            .iter()
+            .filter(|p| p.x < -0.5 || p.y < -0.5 || p.x > w - 0.5 || p.y > h - 0.5)
+            .count()
+    }
+}
+
+/// An error about a file, as a complaint with the path relative to `root`.
+pub(super) fn complaint(root: &Path, file: &Path, error: &DataError) -> Complaint {
+    let name = |path: &Path| slashed(path.strip_prefix(root).unwrap_or(path));
+    match error {
+        DataError::Parse {
+            path,
+            line,
+            message,
+        } => Complaint {
+            file: name(path),
+            line: Some(*line),
+            reason: message.clone(),
+        },
+        DataError::Image { path, message } => Complaint {
+            file: name(path),
+            line: None,
+            reason: message.clone(),
+        },
+        DataError::Io { path, source } => Complaint {
+            file: name(path),
+            line: None,
+            reason: source.to_string(),
+        },
+        DataError::Invalid(message) => Complaint {
+            file: name(file),
+            line: None,
+            reason: message.clone(),
+        },
+    }
+}
+
+/// A path with `/` whatever the system uses; bytes that are not text become question marks, which is only good for messages.
+pub(super) fn slashed(path: &Path) -> String {
+    let parts: Vec<_> = path
+        .components()
+        .map(|c| c.as_os_str().to_string_lossy())
+        .collect();
+    parts.join("/")
+}
+
+/// A list to write: its name and which folders go into it, as indices into the folders' names.
+pub(super) struct Split {
+    pub name: String,
+    pub folders: Vec<usize>,
+    pub train: bool,
+}
+
+/// Writes the lists and fills in the report's figures. `found` decides the order within a list.
+pub(super) fn write_lists(
+    out: &Path,
+    found: &[Found],
+    folders: &[String],
+    splits: &[Split],
+    report: &mut PrepareReport,
+) -> Result<(), DataError> {
+    std::fs::create_dir_all(out).map_err(|e| DataError::io(out, e))?;
+    for split in splits {
+        let rows: Vec<TsvRow> = found
+            .iter()
+            .filter(|f| split.folders.contains(&f.folder))
+            .map(|f| f.row.clone())
+            .collect();
+        if rows.is_empty() {
+            continue;
+        }
+        let file = out.join(format!("{}.tsv", split.name));
+        replace(&file, |temporary| write_tsv(temporary, &rows))?;
+        report.splits.push(SplitReport {
+            name: split.name.clone(),
+            file,
+            faces: rows.len(),
+            folders: split.folders.iter().map(|&i| folders[i].clone()).collect(),
+        });
+    }
+    report.faces = found.len();
+    report.face_size = Spread::of(found.iter().map(Found::face_size).collect());
+    report.image_size = Spread::of(
+        found
+            .iter()
+            .map(|f| f64::from(f.image_size.0.max(f.image_size.1)))
+            .collect(),
+    );
+    let outside: Vec<usize> = found.iter().map(Found::points_outside).collect();
+    report.points_outside = outside.iter().sum();
+    report.faces_with_points_outside = outside.iter().filter(|&&n| n > 0).count();
+    find_doubles(found, splits, report);
+    report.skipped.sort();
+    Ok(())
+}
+
+/// Writes beside the target and renames, so that there is never half a list.
+fn replace(
+    file: &Path,
+    write: impl FnOnce(&Path) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    let temporary: PathBuf = file.with_extension("tsv.part");
+    write(&temporary)
+        .and_then(|()| std::fs::rename(&temporary, file).map_err(|e| DataError::io(file, e)))
+        .inspect_err(|_| {
+            // The first error is the one to tell; the leftover may not even exist.
+            let _ = std::fs::remove_file(&temporary);
+        })
+}
+
+fn find_doubles(found: &[Found], splits: &[Split], report: &mut PrepareReport) {
+    let in_train = |f: &Found| {
+        splits
+            .iter()
+            .any(|s| s.train && s.folders.contains(&f.folder))
+    };
+    let mut pictures: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
+    for face in found {
+        pictures.entry(face.picture).or_default().push(face);
+    }
+    for group in pictures.values() {
+        for (i, a) in group.iter().enumerate() {
+            for b in &group[i + 1..] {
+                let pair = [a.row.path.clone(), b.row.path.clone()];
+                if a.row.landmarks == b.row.landmarks {
+                    report.duplicates.push(pair.clone());
+                }
+                if in_train(a) != in_train(b) {
+                    report.leaks.push(pair);
+                }
+            }
+        }
+    }
+    report.duplicates.sort();
+    report.leaks.sort();
+}

@@ -1,0 +1,259 @@
+//! Preparing a made-up 300-W folder.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use image::{Rgb, RgbImage};
+use star_data::{
+    CropRule, FaceSource, Layout, TsvFaces,
+    prepare::{PrepareConfig, PrepareReport, prepare_300w},
+};
+
+/// A folder of its own for each test, gone at its end.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "star-prepare-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    fn root(&self) -> PathBuf {
+        self.0.join("300 W")
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.join("lists")
+    }
+
+    fn prepare(&self) -> PrepareReport {
+        prepare_300w(self.root(), self.out(), &PrepareConfig::default()).unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The 68 points of face `n`, 1-based as iBUG writes them: in a box of 40 x 20 pixels at (11 + n, 21).
+fn points(n: u32) -> Vec<(f64, f64)> {
+    (0..68)
+        .map(|i| {
+            let t = f64::from(i) / 67.0;
+            (f64::from(11 + n) + 40.0 * t, 21.0 + 20.0 * t * t)
+        })
+        .collect()
+}
+
+fn pts(points: &[(f64, f64)]) -> String {
+    let lines: Vec<String> = points.iter().map(|(x, y)| format!("{x} {y}")).collect();
+    format!("version: 1\nn_points: {}\n{{\n{}\n}}\n", points.len(), lines.join("\n"))
+}
+
+fn picture(path: &Path, n: u32) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let image = RgbImage::from_fn(80, 60, |x, y| Rgb([x as u8, y as u8, n as u8]));
+    image.save(path).unwrap();
+}
+
+fn face(root: &Path, name: &str, n: u32) {
+    let path = root.join(name);
+    picture(&path, n);
+    fs::write(path.with_extension("pts"), pts(&points(n))).unwrap();
+}
+
+fn names(report: &PrepareReport) -> Vec<&str> {
+    report.splits.iter().map(|s| s.name.as_str()).collect()
+}
+
+fn read(scratch: &Scratch, list: &str) -> TsvFaces {
+    let layout = Layout::builtin("ibug68").unwrap();
+    TsvFaces::open(scratch.out().join(list), scratch.root(), layout).unwrap()
+}
+
+fn whole(scratch: &Scratch) {
+    let names = [
+        "afw/a 1.png",
+        "helen/trainset/b.jpg",
+        "lfpw/trainset/c.png",
+        "helen/testset/d.png",
+        "lfpw/testset/e.png",
+        "ibug/image 01 _1.png",
+        "300W/01_Indoor/f.png",
+        "300W/02_Outdoor/g.PNG",
+    ];
+    for (n, name) in names.iter().enumerate() {
+        face(&scratch.root(), name, n as u32);
+    }
+}
+
+#[test]
+fn every_list_has_its_faces() {
+    let scratch = Scratch::new();
+    whole(&scratch);
+    let report = scratch.prepare();
+    assert!(report.skipped.is_empty(), "{:?}", report.skipped);
+    assert_eq!(report.faces, 8);
+    let expected: [(&str, &[&str]); 10] = [
+        ("train", &["afw/a 1.png", "helen/trainset/b.jpg", "lfpw/trainset/c.png"]),
+        ("common", &["helen/testset/d.png", "lfpw/testset/e.png"]),
+        ("challenge", &["ibug/image 01 _1.png"]),
+        ("full", &["helen/testset/d.png", "ibug/image 01 _1.png", "lfpw/testset/e.png"]),
+        ("private", &["300W/01_Indoor/f.png", "300W/02_Outdoor/g.PNG"]),
+        ("helen_test", &["helen/testset/d.png"]),
+        ("lfpw_test", &["lfpw/testset/e.png"]),
+        ("ibug_test", &["ibug/image 01 _1.png"]),
+        ("indoor_test", &["300W/01_Indoor/f.png"]),
+        ("outdoor_test", &["300W/02_Outdoor/g.PNG"]),
+    ];
+    assert_eq!(names(&report), expected.map(|(name, _)| name));
+    for (split, (name, faces)) in report.splits.iter().zip(expected) {
+        let list = read(&scratch, &format!("{name}.tsv"));
+        let read: Vec<String> = (0..list.len()).map(|i| list.name(i)).collect();
+        assert_eq!(read, faces, "{name}");
+        assert_eq!(split.faces, faces.len());
+    }
+}
+
+#[test]
+fn landmarks_are_zero_based_and_the_crop_follows_the_rule() {
+    let scratch = Scratch::new();
+    face(&scratch.root(), "afw/a b.png", 3);
+    let rules = [CropRule::default(), CropRule::LISTS, CropRule::DEMO];
+    for rule in rules {
+        let config = PrepareConfig { crop: rule };
+        prepare_300w(scratch.root(), scratch.out(), &config).unwrap();
+        let list = read(&scratch, "train.tsv");
+        let face = list.face(0).unwrap();
+        for (p, (x, y)) in face.landmarks.iter().zip(points(3)) {
+            assert!((p.x - (x - 1.0)).abs() < 1e-6 && (p.y - (y - 1.0)).abs() < 1e-6);
+        }
+        let side = if rule == CropRule::DEMO { 20.0 } else { 40.0 };
+        assert!((face.crop.scale - side * rule.margin / 200.0).abs() < 1e-6);
+        assert!((face.crop.center.x - 33.0).abs() < 1e-6);
+        assert!((face.crop.center.y - 30.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_reported_with_file_and_line() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    face(&root, "afw/good one.png", 0);
+    picture(&root.join("afw/no points.png"), 1);
+    fs::write(root.join("afw/no picture.pts"), pts(&points(1))).unwrap();
+    face(&root, "afw/broken.png", 2);
+    let text = pts(&points(2)).replacen("version", "vers", 1);
+    fs::write(root.join("afw/broken.pts"), text).unwrap();
+    face(&root, "afw/short.png", 3);
+    fs::write(root.join("afw/short.pts"), pts(&points(3)[..67])).unwrap();
+    face(&root, "afw/flat.png", 4);
+    fs::write(root.join("afw/flat.pts"), pts(&[(5.0, 5.0); 68])).unwrap();
+    face(&root, "afw/damaged.png", 5);
+    fs::write(root.join("afw/damaged.png"), b"\x89PNG\r\n\x1a\nxx").unwrap();
+    face(&root, "elsewhere/face.png", 6);
+    let report = scratch.prepare();
+    assert_eq!(report.faces, 1);
+    let told: Vec<String> = report.skipped.iter().map(ToString::to_string).collect();
+    let expected = [
+        "afw/broken.pts:1: ",
+        "afw/damaged.png: ",
+        "afw/flat.pts: ",
+        "afw/no picture.pts: no picture",
+        "afw/no points.png: no .pts",
+        "afw/short.pts:2: n_points is 67",
+        "elsewhere/: 1 .pts files",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (line, start) in told.iter().zip(expected) {
+        assert!(line.starts_with(start), "{line} does not start with {start}");
+    }
+}
+
+#[test]
+fn half_a_published_subset_is_not_written_under_its_name() {
+    let scratch = Scratch::new();
+    face(&scratch.root(), "afw/a.png", 0);
+    face(&scratch.root(), "lfpw/testset/e.png", 1);
+    let report = scratch.prepare();
+    assert_eq!(names(&report), ["train", "lfpw_test"]);
+    let notes = report.notes.join("\n");
+    assert!(notes.contains("common.tsv is not written: helen/testset"), "{notes}");
+    assert!(notes.contains("full.tsv is not written: helen/testset and ibug"), "{notes}");
+    assert!(notes.contains("helen/trainset is not there"), "{notes}");
+    assert!(!notes.contains("private"), "{notes}");
+}
+
+#[test]
+fn a_second_run_writes_the_same_bytes_and_leaves_no_scraps() {
+    let scratch = Scratch::new();
+    whole(&scratch);
+    let first = scratch.prepare();
+    let bytes = |_: ()| -> Vec<(PathBuf, Vec<u8>)> {
+        let mut files: Vec<_> = fs::read_dir(scratch.out())
+            .unwrap()
+            .map(|e| e.unwrap().path())
+            .collect();
+        files.sort();
+        files.into_iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect()
+    };
+    let before = bytes(());
+    assert_eq!(before.len(), first.splits.len());
+    let second = scratch.prepare();
+    assert_eq!(before, bytes(()));
+    assert_eq!(first, second);
+}
+
+#[test]
+fn figures_doubles_and_leaks() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    face(&root, "afw/a.png", 0);
+    // The same picture and points under another name, and the same picture with other points in a test folder.
+    face(&root, "afw/again.png", 0);
+    face(&root, "ibug/leak.png", 0);
+    let mut moved = points(0);
+    moved[0] = (-5.0, 21.0);
+    moved[67] = (91.0, 41.0);
+    fs::write(root.join("ibug/leak.pts"), pts(&moved)).unwrap();
+    let report = scratch.prepare();
+    assert_eq!(report.duplicates, [["afw/a.png".to_string(), "afw/again.png".into()]]);
+    assert_eq!(
+        report.leaks,
+        [
+            ["afw/a.png".to_string(), "ibug/leak.png".into()],
+            ["afw/again.png".into(), "ibug/leak.png".into()]
+        ]
+    );
+    assert_eq!((report.points_outside, report.faces_with_points_outside), (2, 1));
+    assert_eq!((report.face_size.min, report.face_size.median, report.face_size.max), (40.0, 40.0, 96.0));
+    assert_eq!(report.image_size.median, 80.0);
+}
+
+#[test]
+fn nothing_found_says_what_was_looked_for() {
+    let scratch = Scratch::new();
+    fs::create_dir_all(scratch.root()).unwrap();
+    let config = PrepareConfig::default();
+    let message = prepare_300w(scratch.root(), scratch.out(), &config).unwrap_err().to_string();
+    for part in ["300 W", "afw", "lfpw/testset", ".pts", "68"] {
+        assert!(message.contains(part), "{message} lacks {part}");
+    }
+    assert!(!scratch.out().exists());
+    let message = prepare_300w(scratch.0.join("absent"), scratch.out(), &config).unwrap_err().to_string();
+    assert!(message.contains("absent"), "{message}");
+    let config = PrepareConfig { crop: CropRule { margin: 0.0, ..CropRule::default() } };
+    assert!(prepare_300w(scratch.root(), scratch.out(), &config).unwrap_err().to_string().contains("margin"));
+}
