@@ -1,0 +1,25 @@
+//! STAR loss (Zhou et al., CVPR 2023) and its companions for heatmap-based facial landmarks, generic over Burn backends.
+//!
+//! * [`StarLoss`]: the self-adaptive ambiguity reduction loss, both published versions, four distances.
+//! * [`AWingLoss`]: adaptive wing loss between heatmaps (Wang et al., ICCV 2019).
+//! * [`SmoothL1Loss`], [`WingLoss`]: distances between points.
+//! * [`heatmap_stats`]: mean, covariance and principal axes of heatmaps, the "2x2 PCA" that STAR is built on.
+//!
+//! Everything stays on the tensor's device: no value is read back in a forward or a backward pass. Heatmaps are expected in f32 or f64; the
+//! constants of the published formulas (1e-5, 1e-6) do not survive half precision.
+
+mod awing;
+mod distance;
+mod moments;
+mod numeric;
+mod smooth_l1;
+mod star;
+mod stats;
+mod wing;
+
+pub use awing::{AWingLoss, AWingLossConfig};
+pub use distance::Distance;
+pub use smooth_l1::SmoothL1Loss;
+pub use star::{StarLoss, StarLossConfig, StarVersion};
+pub use stats::{HeatmapStats, heatmap_stats};
+pub use wing::WingLoss;
