@@ -148,7 +148,10 @@ impl Draws {
         }
         let flip = happens(config.flip, rng);
         let geometry = GeometryDraws {
-            shift: [normal(0.0, config.shift, rng), normal(0.0, config.shift, rng)],
+            shift: [
+                normal(0.0, config.shift, rng),
+                normal(0.0, config.shift, rng),
+            ],
             angle: normal(0.0, config.rotation_degrees.to_radians(), rng),
             scale: normal(1.0, config.scale, rng),
         };

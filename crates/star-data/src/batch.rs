@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::{affine::Affine, sample::Sample, targets::MAP_FACTOR};
+use crate::{affine::Affine, point::Point, sample::Sample, targets::MAP_FACTOR};
 
 /// A batch in ordinary memory. b samples of size S with n landmarks and e edges, c = S / 4 cells a side.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct HostBatch {
     pub images: Vec<f32>,
     /// `[b, n, 2]` in [-1, 1].
     pub landmarks: Vec<f32>,
+    /// `[b]` times n landmarks in crop pixels, wherever they are: what figures are computed against.
+    pub crop_landmarks: Vec<Vec<Point>>,
     /// `[b, n, 2]`, not clamped; only when every face of the batch knows its truth.
     pub truth: Option<Vec<f32>>,
     /// Point maps as profiles: `[b, n, c]` along y; empty where maps were not asked for.
@@ -61,9 +63,14 @@ impl HostBatch {
             if let (Some(all), Some(one)) = (&mut batch.truth, &sample.truth) {
                 all.extend(one.iter().flatten());
             }
-            batch.point_rows.extend_from_slice(&sample.point_profiles.rows);
-            batch.point_columns.extend_from_slice(&sample.point_profiles.columns);
+            batch
+                .point_rows
+                .extend_from_slice(&sample.point_profiles.rows);
+            batch
+                .point_columns
+                .extend_from_slice(&sample.point_profiles.columns);
             batch.edge_maps.extend_from_slice(&sample.edge_maps);
+            batch.crop_landmarks.push(sample.crop_landmarks);
             batch.indices.push(sample.index);
             batch.names.push(sample.name);
             batch.matrices.push(sample.matrix);

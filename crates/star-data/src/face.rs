@@ -42,4 +42,10 @@ pub trait FaceSource: Send + Sync {
     /// # Errors
     /// When the picture is missing or cannot be decoded; the message names its path.
     fn face(&self, index: usize) -> Result<Face, DataError>;
+    /// For each landmark of face `index` that lies on a contour, the contour's unit tangent there, in image pixels.
+    ///
+    /// Only synthetic faces know it; with it an error splits into a part along the contour and one across.
+    fn tangents(&self, _index: usize) -> Option<Vec<Option<Point>>> {
+        None
+    }
 }

@@ -10,7 +10,9 @@ pub fn sample_rng(seed: u64, epoch: u64, index: u64) -> Pcg64Mcg {
 
 /// One well-spread number from several (a chain of splitmix64 finalisers): any change of any part changes all bits.
 pub fn mix(parts: &[u64]) -> u64 {
-    parts.iter().fold(0, |state, &part| splitmix64(state ^ part))
+    parts
+        .iter()
+        .fold(0, |state, &part| splitmix64(state ^ part))
 }
 
 fn splitmix64(x: u64) -> u64 {

@@ -68,7 +68,10 @@ impl SampleMaker {
         augment: AugmentConfig,
         maps: bool,
     ) -> Result<Self, DataError> {
-        if size == 0 || !(size as usize).is_multiple_of(MAP_FACTOR) || size > crate::decode::MAX_SIDE {
+        if size == 0
+            || !(size as usize).is_multiple_of(MAP_FACTOR)
+            || size > crate::decode::MAX_SIDE
+        {
             return Err(DataError::Invalid(format!(
                 "the input size is {size}; it must be a positive multiple of {MAP_FACTOR}, such as 256"
             )));
@@ -104,7 +107,13 @@ impl SampleMaker {
     ///
     /// # Errors
     /// As [`SampleMaker::sample_with`].
-    pub fn sample(&self, face: &Face, index: usize, seed: u64, epoch: u64) -> Result<Sample, DataError> {
+    pub fn sample(
+        &self,
+        face: &Face,
+        index: usize,
+        seed: u64,
+        epoch: u64,
+    ) -> Result<Sample, DataError> {
         let mut rng = sample_rng(seed, epoch, index as u64);
         let draws = Draws::draw(&self.augment, self.size, &mut rng);
         self.sample_with(face, index, &draws)
@@ -114,7 +123,12 @@ impl SampleMaker {
     ///
     /// # Errors
     /// When the face has another number of landmarks than the layout, one of them is not finite, or its crop box has no size.
-    pub fn sample_with(&self, face: &Face, index: usize, draws: &Draws) -> Result<Sample, DataError> {
+    pub fn sample_with(
+        &self,
+        face: &Face,
+        index: usize,
+        draws: &Draws,
+    ) -> Result<Sample, DataError> {
         self.check(face)?;
         let plan = FacePlan::of(face, &self.layout, self.size, draws);
         let crop = self.crop_with(face, &plan, draws)?;
@@ -156,7 +170,12 @@ impl SampleMaker {
         self.crop_with(face, &plan, draws)
     }
 
-    fn crop_with(&self, face: &Face, plan: &FacePlan, draws: &Draws) -> Result<RgbImage, DataError> {
+    fn crop_with(
+        &self,
+        face: &Face,
+        plan: &FacePlan,
+        draws: &Draws,
+    ) -> Result<RgbImage, DataError> {
         let mut crop = warp(&face.image, &plan.image, self.size, self.size)?;
         draws.textures.apply(&mut crop);
         Ok(crop)
@@ -173,7 +192,10 @@ impl SampleMaker {
                     self.layout.points
                 ));
             }
-            if let Some(i) = points.iter().position(|p| !(p.x.is_finite() && p.y.is_finite())) {
+            if let Some(i) = points
+                .iter()
+                .position(|p| !(p.x.is_finite() && p.y.is_finite()))
+            {
                 return fail(format!("landmark {i} is not a finite number"));
             }
         }

@@ -10,6 +10,7 @@ use crate::{
     error::DataError,
     face::{Face, FaceSource},
     layout::Layout,
+    point::Point,
     rng::{mix, permutation},
 };
 
@@ -64,6 +65,10 @@ impl FaceSource for Subset {
             )));
         };
         self.source.face(of_source)
+    }
+
+    fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
+        self.source.tangents(*self.indices.get(index)?)
     }
 }
 

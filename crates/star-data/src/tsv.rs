@@ -94,7 +94,11 @@ fn unquote(field: &str) -> &str {
 /// A header has words where a face has its scale and its landmarks. A face whose scale is damaged still has landmarks, and is
 /// reported rather than skipped.
 fn is_header(columns: &[&str]) -> bool {
-    let numeric = |column: &&str| numbers(column).next().is_some_and(|n| n.parse::<f64>().is_ok());
+    let numeric = |column: &&str| {
+        numbers(column)
+            .next()
+            .is_some_and(|n| n.parse::<f64>().is_ok())
+    };
     columns.len() > 3 && !columns[2..].iter().any(numeric)
 }
 
@@ -141,7 +145,10 @@ fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, S
 
 fn parse_number(text: &str, column: usize, what: &str) -> Result<f64, String> {
     let value: f64 = text.parse().map_err(|_| {
-        format!("column {column} ({what}): `{}` is not a number", shorten(text))
+        format!(
+            "column {column} ({what}): `{}` is not a number",
+            shorten(text)
+        )
     })?;
     if value.is_finite() && value.abs() <= MAX_COORDINATE {
         Ok(value)
@@ -166,7 +173,11 @@ fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> 
     let mut values = Vec::with_capacity(2 * layout.points);
     for (i, number) in numbers(column).enumerate() {
         let axis = if i % 2 == 0 { "x" } else { "y" };
-        values.push(parse_number(number, 3, &format!("landmark {} {axis}", i / 2))?);
+        values.push(parse_number(
+            number,
+            3,
+            &format!("landmark {} {axis}", i / 2),
+        )?);
     }
     if values.len() != 2 * layout.points {
         let other = Layout::builtin_names()
@@ -183,7 +194,10 @@ fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> 
             2 * layout.points
         ));
     }
-    Ok(values.chunks_exact(2).map(|p| Point::new(p[0], p[1])).collect())
+    Ok(values
+        .chunks_exact(2)
+        .map(|p| Point::new(p[0], p[1]))
+        .collect())
 }
 
 fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {
@@ -277,7 +291,11 @@ impl TsvFaces {
             .filter(|row| !folder.join(&row.path).is_file())
             .collect();
         if let Some(first) = missing.first() {
-            let named: Vec<_> = missing.iter().take(NAMED).map(|row| row.path.as_str()).collect();
+            let named: Vec<_> = missing
+                .iter()
+                .take(NAMED)
+                .map(|row| row.path.as_str())
+                .collect();
             let more = if missing.len() > NAMED { ", ..." } else { "" };
             return Err(DataError::Parse {
                 path: tsv.to_path_buf(),

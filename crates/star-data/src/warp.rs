@@ -67,21 +67,22 @@ impl Line {
     fn inner_span(&self, columns: usize, width: usize, height: usize) -> std::ops::Range<usize> {
         let (mut from, mut to) = (0.0_f64, columns as f64);
         for ((slope, start), length) in [(self.x, width), (self.y, height)] {
-            // Inside means 0 <= slope * x + start < length - 1.
-            let last = length as f64 - 1.0;
+            // Inside means first <= slope * x + start <= last.
+            let (first, last) = (MARGIN, length as f64 - 1.0 - MARGIN);
             if slope == 0.0 {
-                if !(0.0 <= start && start < last) {
+                if !(first <= start && start <= last) {
                     to = 0.0;
                 }
             } else {
-                let (a, b) = (-start / slope, (last - start) / slope);
+                let (a, b) = ((first - start) / slope, (last - start) / slope);
                 from = from.max(a.min(b).ceil());
                 to = to.min(a.max(b).floor() + 1.0);
             }
         }
         let inside = |x: usize| {
             let (sx, sy) = self.at(x);
-            sx >= 0.0 && sy >= 0.0 && sx < width as f64 - 1.0 && sy < height as f64 - 1.0
+            let within = |v: f64, length: usize| v >= MARGIN && v <= length as f64 - 1.0 - MARGIN;
+            within(sx, width) && within(sy, height)
         };
         let clamp = |v: f64| v.clamp(0.0, columns as f64) as usize;
         let (mut from, mut to) = (clamp(from), clamp(to));
@@ -96,6 +97,33 @@ impl Line {
     }
 }
 
+/// How far inside the picture the quick path stays, in pixels: more than its coordinates can drift along a row.
+const MARGIN: f64 = 1e-5;
+/// Bits of a weight between two pixels.
+const WEIGHT_BITS: u32 = 15;
+/// Bits below the level in the weighted sum of four: two weights, less the 8 that are dropped between them to stay in 32 bits.
+const SUM_BITS: u32 = 2 * WEIGHT_BITS - 8;
+
+/// A coordinate with 32 bits after the point.
+#[derive(Clone, Copy)]
+struct Fixed(i64);
+
+impl Fixed {
+    fn new(v: f64) -> Self {
+        Self((v * 4_294_967_296.0) as i64)
+    }
+
+    /// Rounded down; only for what is not negative.
+    fn whole(self) -> usize {
+        (self.0 >> 32) as usize
+    }
+
+    /// What is left, to the nearest weight.
+    fn fraction(self) -> i32 {
+        ((self.0 as u32 >> (31 - WEIGHT_BITS)) + 1) as i32 >> 1
+    }
+}
+
 struct Source<'a> {
     pixels: &'a [u8],
     width: usize,
@@ -103,25 +131,31 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Crop pixels whose four source pixels exist.
+    /// Crop pixels whose four source pixels exist, in whole numbers: the bulk of the work.
     fn sample_inner(&self, line: &Line, first: usize, row: &mut [u8]) {
         let stride = self.width * CHANNELS;
-        for (x, out) in row.chunks_exact_mut(CHANNELS).enumerate() {
-            let (sx, sy) = line.at(first + x);
-            // Neither is negative, so the cast rounds down.
-            let (x0, y0) = (sx as i32, sy as i32);
-            let (fx, fy) = ((sx - f64::from(x0)) as f32, (sy - f64::from(y0)) as f32);
-            let at = y0 as usize * stride + x0 as usize * CHANNELS;
+        let (sx, sy) = line.at(first);
+        // Over the longest row these drift by less than MARGIN.
+        let (mut x, mut y) = (Fixed::new(sx), Fixed::new(sy));
+        let (step_x, step_y) = (Fixed::new(line.x.0), Fixed::new(line.y.0));
+        for out in row.chunks_exact_mut(CHANNELS) {
+            let (fx, fy) = (x.fraction(), y.fraction());
+            let at = y.whole() * stride + x.whole() * CHANNELS;
             let top = &self.pixels[at..at + 2 * CHANNELS];
             let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
             for c in 0..CHANNELS {
                 let mix = |row: &[u8]| {
-                    let (left, right) = (f32::from(row[c]), f32::from(row[c + CHANNELS]));
-                    left + fx * (right - left)
+                    let (left, right) = (i32::from(row[c]), i32::from(row[c + CHANNELS]));
+                    ((left << WEIGHT_BITS) + fx * (right - left) + 128) >> 8
                 };
                 let (top, bottom) = (mix(top), mix(bottom));
-                out[c] = round_level(top + fy * (bottom - top));
+                let sum = (top << WEIGHT_BITS) + fy * (bottom - top);
+                // To the nearest level, ties to even.
+                let odd = (sum >> SUM_BITS) & 1;
+                out[c] = ((sum + (1 << (SUM_BITS - 1)) - 1 + odd) >> SUM_BITS) as u8;
             }
+            x.0 += step_x.0;
+            y.0 += step_y.0;
         }
     }
 

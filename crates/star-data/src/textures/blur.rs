@@ -25,7 +25,10 @@ pub fn blur(image: &mut RgbImage, k: u32) {
 
     // Sums along each row, then a running sum of k such rows.
     let mut sums = vec![0u32; row_len * height];
-    for (pixels, sums) in image.chunks_exact(row_len).zip(sums.chunks_exact_mut(row_len)) {
+    for (pixels, sums) in image
+        .chunks_exact(row_len)
+        .zip(sums.chunks_exact_mut(row_len))
+    {
         let mut running = [0u32; CHANNELS];
         for &x in &columns[..k - 1] {
             add(&mut running, &pixels[x * CHANNELS..]);
@@ -52,12 +55,37 @@ pub fn blur(image: &mut RgbImage, k: u32) {
         (area, 2 * area)
     };
     let factor = divisor / area;
+    let quotient = Divider::new(factor * 255 * area + bias, divisor);
     for (y, out) in image.chunks_exact_mut(row_len).enumerate() {
-        running.iter_mut().zip(line(y + k - 1)).for_each(|(r, s)| *r += s);
+        running
+            .iter_mut()
+            .zip(line(y + k - 1))
+            .for_each(|(r, s)| *r += s);
         for (out, &sum) in out.iter_mut().zip(&running) {
-            *out = ((factor * sum + bias) / divisor).min(255) as u8;
+            *out = quotient.of(factor * sum + bias).min(255) as u8;
         }
         running.iter_mut().zip(line(y)).for_each(|(r, s)| *r -= s);
+    }
+}
+
+/// Whole division by a number known only at run time, as one multiplication; a division each level would be most of the blur's cost.
+struct Divider {
+    factor: u64,
+    shift: u32,
+}
+
+impl Divider {
+    /// Exact for dividends up to `largest`, which has at most 31 bits.
+    fn new(largest: u32, divisor: u32) -> Self {
+        // With dividend x divisor below 2^shift, the excess of the rounded-up factor never reaches the next whole number.
+        let bits = |v: u32| u32::BITS - v.leading_zeros();
+        let shift = bits(largest) + bits(divisor);
+        let factor = (1_u64 << shift) / u64::from(divisor) + 1;
+        Self { factor, shift }
+    }
+
+    fn of(&self, dividend: u32) -> u32 {
+        ((u64::from(dividend) * self.factor) >> self.shift) as u32
     }
 }
 

@@ -24,7 +24,10 @@ pub fn occlusion_rectangle(width: u32, height: u32, draws: [f64; 4]) -> Option<R
     let half_h = (h / 2.0 * share_h) as i64 / 2;
     let half_w = (w / 2.0 * share_w) as i64 / 2;
     let clip = |center: i64, half: i64, length: u32| {
-        let (low, high) = ((center - half).max(0), (center + half).min(i64::from(length) - 1));
+        let (low, high) = (
+            (center - half).max(0),
+            (center + half).min(i64::from(length) - 1),
+        );
         (low <= high).then_some((low as u32, high as u32))
     };
     let (top, bottom) = clip(center_y, half_h, height)?;
