@@ -4,7 +4,10 @@
 //!
 //! Green points are the truth, red ones the annotation; `none` as a layout draws the faces alone.
 
-use std::error::Error;
+use std::{
+    error::Error,
+    time::{Duration, Instant},
+};
 
 use image::{RgbImage, imageops};
 use star_data::{FaceSource, Point, SynthConfig, SynthFaces};
@@ -23,6 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         (get(3, "0").parse()?, get(4, "all"), get(5, "1").parse()?);
     let cell = 192 * zoom;
     let mut sheet = RgbImage::new(cell * columns, cell * rows);
+    let mut spent = Duration::ZERO;
     for index in 0..columns * rows {
         let (column, row) = (index % columns, index / columns);
         let name = match layout.as_str() {
@@ -35,7 +39,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             seed,
             ..SynthConfig::default()
         })?;
+        let start = Instant::now();
         let face = faces.face(index as usize)?;
+        spent += start.elapsed();
         let k = f64::from(cell) / f64::from(face.image.width());
         let mut picture = imageops::resize(&face.image, cell, cell, imageops::FilterType::Triangle);
         if layout != "none" {
@@ -54,7 +60,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         );
     }
     sheet.save(&path)?;
-    println!("{path}: {columns} x {rows} faces");
+    let each = spent.as_secs_f64() * 1e3 / f64::from(columns * rows);
+    println!("{path}: {columns} x {rows} faces, {each:.2} ms each");
     Ok(())
 }
 

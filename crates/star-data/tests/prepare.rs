@@ -9,7 +9,7 @@ use std::{
 use image::{Rgb, RgbImage};
 use star_data::{
     CropRule, FaceSource, Layout, TsvFaces,
-    prepare::{PrepareConfig, PrepareReport, prepare_300w},
+    prepare::{PrepareConfig, PrepareReport, prepare_300w, prepare_wflw},
 };
 
 /// A folder of its own for each test, gone at its end.
@@ -59,7 +59,11 @@ fn points(n: u32) -> Vec<(f64, f64)> {
 
 fn pts(points: &[(f64, f64)]) -> String {
     let lines: Vec<String> = points.iter().map(|(x, y)| format!("{x} {y}")).collect();
-    format!("version: 1\nn_points: {}\n{{\n{}\n}}\n", points.len(), lines.join("\n"))
+    format!(
+        "version: 1\nn_points: {}\n{{\n{}\n}}\n",
+        points.len(),
+        lines.join("\n")
+    )
 }
 
 fn picture(path: &Path, n: u32) {
@@ -107,11 +111,24 @@ fn every_list_has_its_faces() {
     assert!(report.skipped.is_empty(), "{:?}", report.skipped);
     assert_eq!(report.faces, 8);
     let expected: [(&str, &[&str]); 10] = [
-        ("train", &["afw/a 1.png", "helen/trainset/b.jpg", "lfpw/trainset/c.png"]),
+        (
+            "train",
+            &["afw/a 1.png", "helen/trainset/b.jpg", "lfpw/trainset/c.png"],
+        ),
         ("common", &["helen/testset/d.png", "lfpw/testset/e.png"]),
         ("challenge", &["ibug/image 01 _1.png"]),
-        ("full", &["helen/testset/d.png", "ibug/image 01 _1.png", "lfpw/testset/e.png"]),
-        ("private", &["300W/01_Indoor/f.png", "300W/02_Outdoor/g.PNG"]),
+        (
+            "full",
+            &[
+                "helen/testset/d.png",
+                "ibug/image 01 _1.png",
+                "lfpw/testset/e.png",
+            ],
+        ),
+        (
+            "private",
+            &["300W/01_Indoor/f.png", "300W/02_Outdoor/g.PNG"],
+        ),
         ("helen_test", &["helen/testset/d.png"]),
         ("lfpw_test", &["lfpw/testset/e.png"]),
         ("ibug_test", &["ibug/image 01 _1.png"]),
@@ -178,7 +195,10 @@ fn what_cannot_be_used_is_reported_with_file_and_line() {
     ];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (line, start) in told.iter().zip(expected) {
-        assert!(line.starts_with(start), "{line} does not start with {start}");
+        assert!(
+            line.starts_with(start),
+            "{line} does not start with {start}"
+        );
     }
 }
 
@@ -190,8 +210,14 @@ fn half_a_published_subset_is_not_written_under_its_name() {
     let report = scratch.prepare();
     assert_eq!(names(&report), ["train", "lfpw_test"]);
     let notes = report.notes.join("\n");
-    assert!(notes.contains("common.tsv is not written: helen/testset"), "{notes}");
-    assert!(notes.contains("full.tsv is not written: helen/testset and ibug"), "{notes}");
+    assert!(
+        notes.contains("common.tsv is not written, because it needs helen/testset"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("full.tsv is not written, because it needs helen/testset and ibug"),
+        "{notes}"
+    );
     assert!(notes.contains("helen/trainset is not there"), "{notes}");
     assert!(!notes.contains("private"), "{notes}");
 }
@@ -207,7 +233,10 @@ fn a_second_run_writes_the_same_bytes_and_leaves_no_scraps() {
             .map(|e| e.unwrap().path())
             .collect();
         files.sort();
-        files.into_iter().map(|f| (f.clone(), fs::read(f).unwrap())).collect()
+        files
+            .into_iter()
+            .map(|f| (f.clone(), fs::read(f).unwrap()))
+            .collect()
     };
     let before = bytes(());
     assert_eq!(before.len(), first.splits.len());
@@ -229,7 +258,10 @@ fn figures_doubles_and_leaks() {
     moved[67] = (91.0, 41.0);
     fs::write(root.join("ibug/leak.pts"), pts(&moved)).unwrap();
     let report = scratch.prepare();
-    assert_eq!(report.duplicates, [["afw/a.png".to_string(), "afw/again.png".into()]]);
+    assert_eq!(
+        report.duplicates,
+        [["afw/a.png".to_string(), "afw/again.png".into()]]
+    );
     assert_eq!(
         report.leaks,
         [
@@ -237,8 +269,18 @@ fn figures_doubles_and_leaks() {
             ["afw/again.png".into(), "ibug/leak.png".into()]
         ]
     );
-    assert_eq!((report.points_outside, report.faces_with_points_outside), (2, 1));
-    assert_eq!((report.face_size.min, report.face_size.median, report.face_size.max), (40.0, 40.0, 96.0));
+    assert_eq!(
+        (report.points_outside, report.faces_with_points_outside),
+        (2, 1)
+    );
+    assert_eq!(
+        (
+            report.face_size.min,
+            report.face_size.median,
+            report.face_size.max
+        ),
+        (40.0, 40.0, 96.0)
+    );
     assert_eq!(report.image_size.median, 80.0);
 }
 
@@ -247,13 +289,96 @@ fn nothing_found_says_what_was_looked_for() {
     let scratch = Scratch::new();
     fs::create_dir_all(scratch.root()).unwrap();
     let config = PrepareConfig::default();
-    let message = prepare_300w(scratch.root(), scratch.out(), &config).unwrap_err().to_string();
+    let message = prepare_300w(scratch.root(), scratch.out(), &config)
+        .unwrap_err()
+        .to_string();
     for part in ["300 W", "afw", "lfpw/testset", ".pts", "68"] {
         assert!(message.contains(part), "{message} lacks {part}");
     }
     assert!(!scratch.out().exists());
-    let message = prepare_300w(scratch.0.join("absent"), scratch.out(), &config).unwrap_err().to_string();
+    let message = prepare_300w(scratch.0.join("absent"), scratch.out(), &config)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("absent"), "{message}");
-    let config = PrepareConfig { crop: CropRule { margin: 0.0, ..CropRule::default() } };
-    assert!(prepare_300w(scratch.root(), scratch.out(), &config).unwrap_err().to_string().contains("margin"));
+    let config = PrepareConfig {
+        crop: CropRule {
+            margin: 0.0,
+            ..CropRule::default()
+        },
+    };
+    assert!(
+        prepare_300w(scratch.root(), scratch.out(), &config)
+            .unwrap_err()
+            .to_string()
+            .contains("margin")
+    );
+}
+
+/// A line of a WFLW list: 98 points from (10, 20), a box, attributes, the picture's name.
+fn wflw_line(tags: &str, name: &str) -> String {
+    let points: Vec<String> = (0..98)
+        .map(|i| format!("{}.5 {}", 10 + i % 49, 20 + i / 5))
+        .collect();
+    format!("{} 1 2 30 40 {tags} {name}", points.join(" "))
+}
+
+#[test]
+fn wflw_lists_keep_attributes_and_zero_based_pixels() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    let lists = root.join("WFLW_annotations/list_98pt_rect_attr_train_test");
+    fs::create_dir_all(&lists).unwrap();
+    picture(&root.join("WFLW_images/0--Parade/a face.png"), 1);
+    picture(&root.join("WFLW_images/b.png"), 2);
+    let lines = [
+        wflw_line("0 1 0 0 1 0", "0--Parade/a face.png"),
+        String::new(),
+        wflw_line("0 0 0 0 0 0", "absent.png"),
+        wflw_line("0 0 0 0 0 0", ""),
+        wflw_line("0 0 0 0 x 0", "b.png"),
+        wflw_line("1 0 0 0 0 1", "b.png").replacen("10.5", "inf", 1),
+        wflw_line("1 0 0 0 0 1", "b.png"),
+    ];
+    fs::write(lists.join("list_98pt_rect_attr_test.txt"), lines.join("\n")).unwrap();
+    let report = prepare_wflw(&root, scratch.out(), &PrepareConfig::default()).unwrap();
+    assert_eq!(names(&report), ["test"]);
+    assert_eq!(report.faces, 2);
+    let told: Vec<Option<usize>> = report.skipped.iter().map(|c| c.line).collect();
+    assert_eq!(told, [3, 4, 5, 6].map(Some), "{:?}", report.skipped);
+    assert!(
+        report.skipped[0].reason.contains("WFLW_images/absent.png"),
+        "{}",
+        report.skipped[0]
+    );
+    assert!(
+        report
+            .notes
+            .iter()
+            .any(|n| n.contains("train.tsv is not written"))
+    );
+    let layout = Layout::builtin("wflw98").unwrap();
+    let list = TsvFaces::open(scratch.out().join("test.tsv"), &root, layout).unwrap();
+    assert_eq!(list.rows()[0].path, "WFLW_images/0--Parade/a face.png");
+    assert_eq!(
+        list.rows()[0].tags,
+        Some([false, true, false, false, true, false])
+    );
+    assert_eq!(
+        list.rows()[1].tags,
+        Some([true, false, false, false, false, true])
+    );
+    let first = list.face(1).unwrap().landmarks[0];
+    assert_eq!((first.x, first.y), (10.5, 20.0));
+
+    let message = prepare_wflw(
+        scratch.0.join("absent"),
+        scratch.out(),
+        &PrepareConfig::default(),
+    );
+    assert!(
+        message
+            .unwrap_err()
+            .to_string()
+            .contains("list_98pt_rect_attr_train.txt")
+    );
 }

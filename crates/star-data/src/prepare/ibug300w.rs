@@ -212,7 +212,7 @@ fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
             });
         } else if missing.len() < folders.len() {
             report.notes.push(format!(
-                "{name}.tsv is not written: {} is not there",
+                "{name}.tsv is not written, because it needs {}",
                 missing.join(" and ")
             ));
         }

@@ -7,10 +7,12 @@ mod ibug300w;
 mod lists;
 mod pts;
 mod report;
+mod wflw;
 
 pub use ibug300w::prepare_300w;
 pub use pts::{parse_pts, read_pts};
 pub use report::{Complaint, PrepareReport, SplitReport, Spread};
+pub use wflw::prepare_wflw;
 
 use serde::{Deserialize, Serialize};
 

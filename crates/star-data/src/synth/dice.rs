@@ -21,7 +21,11 @@ pub(super) struct Dice(Pcg64Mcg);
 
 impl Dice {
     pub fn new(seed: u64, index: usize, stream: Stream) -> Self {
-        Self(Pcg64Mcg::seed_from_u64(mix(&[seed, index as u64, stream as u64])))
+        Self(Pcg64Mcg::seed_from_u64(mix(&[
+            seed,
+            index as u64,
+            stream as u64,
+        ])))
     }
 
     /// Uniform in `low..high`.

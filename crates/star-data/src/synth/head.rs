@@ -128,6 +128,19 @@ impl Shape {
         P3::new(x, y, z_side + (front - z_side) * (1.0 - r * r).sqrt())
     }
 
+    /// As [`Self::skin`], but what the head has turned out of sight is moved to the silhouette, where annotators put it.
+    pub fn skin_in_sight(&self, x: f64, y: f64, yaw: f64) -> P3 {
+        let (w, z_side) = self.side(y);
+        let depth = (self.front(y) - z_side).max(0.0);
+        let side = x.signum();
+        let away = side * yaw.sin() * depth;
+        if away <= 0.0 {
+            return self.skin(x, y);
+        }
+        let limit = w * (w * yaw.cos()).atan2(away).sin();
+        self.skin(x.clamp(-limit, limit), y)
+    }
+
     /// A point of the cross-section at outline index `row`: `angle` 0 is the front, +-90 degrees the side line.
     pub fn around(&self, row: usize, angle: f64) -> P3 {
         let p = self.outline[row.min(self.outline.len() - 1)];
@@ -251,8 +264,8 @@ fn brow(p: &Person, shape: &Shape, camera: &Camera, side: f64) -> Track {
     let raise = p.brow_raise[usize::from(side > 0.0)];
     let place = |x: f64, y: f64| {
         let y = y - p.brow_height - raise;
-        let mut skin = shape.skin(side * x, y);
-        skin.z += 0.03;
+        let mut skin = shape.skin_in_sight(side * x, y, camera.yaw);
+        skin.z += 0.015;
         skin
     };
     let outer = 0.13 + 0.50 * p.brow_length + p.eye_apart;

@@ -72,8 +72,8 @@ pub(super) struct Look {
 }
 
 const SKINS: [[f32; 3]; 8] = [
-    [0.97, 0.85, 0.76],
-    [0.95, 0.79, 0.68],
+    [0.95, 0.82, 0.73],
+    [0.93, 0.77, 0.66],
     [0.91, 0.73, 0.60],
     [0.85, 0.65, 0.50],
     [0.75, 0.55, 0.41],
@@ -211,18 +211,18 @@ impl Look {
                 0.0
             },
             light,
-            ambient: dice.between(0.35, 0.7),
-            shine: dice.between(0.05, 0.35),
+            ambient: dice.between(0.42, 0.78),
+            shine: dice.between(0.03, 0.28),
             backdrop,
             back: [any_color(dice), any_color(dice), any_color(dice)],
             front,
             front_color: any_color(dice),
             blur: rarely(dice, 0.4, 1.8),
-            noise: rarely(dice, 0.6, 0.05),
+            noise: rarely(dice, 0.6, 0.045),
             contrast: 1.0 + d * dice.normal(0.14),
-            brightness: d * dice.normal(0.07),
-            cast: [0; 3].map(|_| 1.0 + d * dice.normal(0.05)),
-            gray: dice.chance(0.08 * d),
+            brightness: d * (0.02 + dice.normal(0.06)),
+            cast: [0; 3].map(|_| 1.0 + d * dice.normal(0.04)),
+            gray: dice.chance(0.06 * d),
         }
     }
 }

@@ -52,9 +52,11 @@ fn eye(canvas: &mut Canvas, subject: &Subject, side: usize) {
         canvas.fill(&disc(1.0), look.iris.scale(0.45).solid(), clip);
         canvas.fill(&disc(0.88), look.iris.scale(lit).solid(), clip);
         canvas.fill(&disc(0.45), Rgb::new(0.03, 0.03, 0.04).solid(), clip);
+        // The light's reflection, always off the pupil's middle.
+        let reach = 0.55 * r / look.light.x.hypot(look.light.y).max(1e-6);
         let glint = Point::new(
-            pupil.x + look.light.x * r * 0.45,
-            pupil.y + look.light.y * r * 0.45,
+            pupil.x + look.light.x * reach,
+            pupil.y + look.light.y * reach,
         );
         canvas.fill(
             &ellipse(glint, r * 0.2, r * 0.2, 0.0),

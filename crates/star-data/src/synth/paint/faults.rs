@@ -69,36 +69,47 @@ fn blur(pixels: &mut [PremultipliedColorU8], width: usize, height: usize, sigma:
         .collect();
     let total = 2.0 * kernel.iter().sum::<f32>() - kernel[0];
     kernel.iter_mut().for_each(|k| *k /= total);
-    let rgb: Vec<[f32; 3]> = pixels
+    let mut planes: Vec<[f32; 3]> = pixels
         .iter()
         .map(|p| [p.red(), p.green(), p.blue()].map(f32::from))
         .collect();
-    let pass = |from: &[[f32; 3]],
-                step: usize,
-                length: usize,
-                at: &dyn Fn(usize) -> usize|
-     -> Vec<[f32; 3]> {
-        (0..from.len())
-            .map(|i| {
-                let position = at(i);
-                let mut sum = from[i].map(|v| v * kernel[0]);
-                for (k, weight) in kernel.iter().enumerate().skip(1) {
-                    let down = i - step * k.min(position);
-                    let up = i + step * k.min(length - 1 - position);
-                    for c in 0..3 {
-                        sum[c] += weight * (from[down][c] + from[up][c]);
-                    }
-                }
-                sum
-            })
-            .collect()
-    };
-    let rows = pass(&rgb, 1, width, &|i| i % width);
-    let both = pass(&rows, width, height, &|i| i / width);
-    for (pixel, sum) in pixels.iter_mut().zip(both) {
+    let mut line = Vec::new();
+    for y in 0..height {
+        blur_line(&mut planes, y * width, 1, width, &kernel, &mut line);
+    }
+    for x in 0..width {
+        blur_line(&mut planes, x, width, height, &kernel, &mut line);
+    }
+    for (pixel, sum) in pixels.iter_mut().zip(planes) {
         let [r, g, b] = sum.map(|v| (v + 0.5) as u8);
         if let Some(color) = PremultipliedColorU8::from_rgba(r, g, b, 255) {
             *pixel = color;
         }
+    }
+}
+
+/// Blurs `length` pixels from `start`, `step` apart, with the border pixels repeated. `kernel` is its right half; `line` is scratch space.
+fn blur_line(
+    planes: &mut [[f32; 3]],
+    start: usize,
+    step: usize,
+    length: usize,
+    kernel: &[f32],
+    line: &mut Vec<[f32; 3]>,
+) {
+    let reach = kernel.len() - 1;
+    line.clear();
+    line.extend((0..length + 2 * reach).map(|i| {
+        let i = i.saturating_sub(reach).min(length - 1);
+        planes[start + i * step]
+    }));
+    for (i, window) in line.windows(2 * reach + 1).enumerate() {
+        let mut sum = window[reach].map(|v| v * kernel[0]);
+        for (k, weight) in kernel.iter().enumerate().skip(1) {
+            for (c, s) in sum.iter_mut().enumerate() {
+                *s += weight * (window[reach - k][c] + window[reach + k][c]);
+            }
+        }
+        planes[start + i * step] = sum;
     }
 }

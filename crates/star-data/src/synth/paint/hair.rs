@@ -150,18 +150,20 @@ pub(super) fn before(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice) {
         return;
     };
     let clip = Some(&clip);
-    let root = head.camera.project(P3::new(parting * 0.5, -1.25, 0.1));
-    for i in 0..22 {
-        let t = f64::from(i) / 21.0;
+    for i in 0..30 {
+        let t = f64::from(i) / 29.0;
+        // From the parting's neighbourhood on the crown to the hair line.
         let end = line[(t * 24.0) as usize];
+        let over = parting * 0.4 + (2.0 * t - 1.0) * 0.45;
+        let root = head.camera.project(P3::new(over, -1.28, 0.1));
         let bend = Point::new(
-            (root.x + end.x) / 2.0 + unit * dice.normal(0.06) + (end.x - root.x) * 0.25,
-            (root.y + end.y) / 2.0 + unit * dice.normal(0.06) - 0.1 * unit,
+            (root.x + end.x) / 2.0 + unit * dice.normal(0.05) + (end.x - root.x) * 0.3,
+            (root.y + end.y) / 2.0 + unit * dice.normal(0.05) - 0.08 * unit,
         );
         let shade = if dice.chance(0.5) {
             color.scale(0.6)
         } else {
-            color.mix(Rgb::WHITE, 0.25)
+            color.mix(Rgb::WHITE, 0.18)
         };
         let strand: Vec<Point> = (0..=6)
             .map(|k| f64::from(k) / 6.0)
@@ -173,6 +175,6 @@ pub(super) fn before(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice) {
                 )
             })
             .collect();
-        canvas.line(&strand, false, 0.016 * unit, shade.alpha(0.4), clip);
+        canvas.line(&strand, false, 0.018 * unit, shade.alpha(0.28), clip);
     }
 }

@@ -135,7 +135,7 @@ fn wrinkles(canvas: &mut Canvas, subject: &Subject, clip: Option<&Mask>) {
 }
 
 /// Rows and columns of the mesh that carries the light.
-const MESH: (usize, usize) = (36, 28);
+const MESH: (usize, usize) = (30, 24);
 
 /// Multiplies the skin by the light that falls on it: a mesh of the head with Lambert shading at its corners.
 fn light(canvas: &mut Canvas, subject: &Subject, clip: &Mask) {
@@ -164,7 +164,7 @@ fn light(canvas: &mut Canvas, subject: &Subject, clip: &Mask) {
             let normal = head.camera.turn(across.cross(down)).unit();
             let facing = normal.dot(look.light).max(0.0);
             // The brightness of a well lit cheek is the skin's own colour.
-            let diffuse = look.ambient + (1.0 - look.ambient) * 1.25 * facing;
+            let diffuse = look.ambient + (1.0 - look.ambient) * 1.2 * facing;
             let half = (look.light + P3::new(0.0, 0.0, 1.0)).unit();
             let gloss = look.shine * normal.dot(half).max(0.0).powi(24);
             let p = head.camera.project(at(r, c));
@@ -283,36 +283,39 @@ impl LightBuffer {
 
     /// Gives pixels of the face that the mesh just missed the light of a neighbour.
     fn close_gaps(&mut self, cover: &[u8]) {
+        let mut gaps: Vec<usize> = (0..self.cells.len())
+            .filter(|&i| cover[i] != 0 && self.cells[i].z == f32::NEG_INFINITY)
+            .collect();
         for _ in 0..3 {
-            let before = self.cells.clone();
-            for y in 0..self.height {
-                for x in 0..self.width {
-                    let i = y * self.width + x;
-                    if cover[i] == 0 || before[i].z != f32::NEG_INFINITY {
-                        continue;
-                    }
-                    let mut sum = (0.0, 0.0f32, 0.0f32);
-                    for j in [
-                        i.wrapping_sub(1),
-                        i + 1,
-                        i.wrapping_sub(self.width),
-                        i + self.width,
-                    ] {
-                        if let Some(cell) = before.get(j)
-                            && cell.z != f32::NEG_INFINITY
-                        {
-                            sum = (sum.0 + 1.0, sum.1 + cell.light, sum.2 + cell.gloss);
-                        }
-                    }
-                    if sum.0 > 0.0 {
-                        self.cells[i] = Cell {
-                            z: 0.0,
-                            light: sum.1 / sum.0,
-                            gloss: sum.2 / sum.0,
-                        };
-                    }
-                }
+            let fills: Vec<(usize, Cell)> = gaps
+                .iter()
+                .filter_map(|&i| Some((i, self.neighbour(i)?)))
+                .collect();
+            for (i, cell) in fills {
+                self.cells[i] = cell;
+            }
+            gaps.retain(|&i| self.cells[i].z == f32::NEG_INFINITY);
+        }
+    }
+
+    /// The mean of the lit pixels beside pixel `i`.
+    fn neighbour(&self, i: usize) -> Option<Cell> {
+        let beside = [
+            i.wrapping_sub(1),
+            i + 1,
+            i.wrapping_sub(self.width),
+            i + self.width,
+        ];
+        let mut sum = (0.0f32, 0.0f32, 0.0f32);
+        for cell in beside.iter().filter_map(|&j| self.cells.get(j)) {
+            if cell.z != f32::NEG_INFINITY {
+                sum = (sum.0 + 1.0, sum.1 + cell.light, sum.2 + cell.gloss);
             }
         }
+        (sum.0 > 0.0).then(|| Cell {
+            z: 0.0,
+            light: sum.1 / sum.0,
+            gloss: sum.2 / sum.0,
+        })
     }
 }

@@ -1,0 +1,157 @@
+//! WFLW: one list a split, a face a line: 196 coordinates, a box, six attributes, the picture's name.
+
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::{
+    PrepareConfig,
+    lists::{self, Found, Split},
+    report::{Complaint, PrepareReport},
+};
+use crate::{error::DataError, point::Point};
+
+const POINTS: usize = 98;
+const BOX: usize = 4;
+const TAGS: usize = 6;
+const PICTURES: &str = "WFLW_images";
+const LISTS: &str = "WFLW_annotations/list_98pt_rect_attr_train_test";
+/// List name, file, and faces as published.
+const SPLITS: [(&str, &str, usize); 2] = [
+    ("train", "list_98pt_rect_attr_train.txt", 7500),
+    ("test", "list_98pt_rect_attr_test.txt", 2500),
+];
+/// As in [`super::pts`]: larger coordinates are damage.
+const MAX_COORDINATE: f64 = 1e6;
+
+/// Writes `train.tsv` and `test.tsv`, whichever lists are there, with the six attributes as tags (large pose, expression, illumination,
+/// make-up, occlusion, blur; REFERENCE D6).
+///
+/// WFLW counts pixels from 0. The crop follows from the landmarks' box, not from the list's own box, so that one rule holds for every
+/// data set. Paths are relative to `root`. A line or picture that cannot be used is left out and reported.
+///
+/// # Errors
+/// When no usable face was found, or a list cannot be written.
+pub fn prepare_wflw(
+    root: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &PrepareConfig,
+) -> Result<PrepareReport, DataError> {
+    let (root, out) = (root.as_ref(), out.as_ref());
+    // An impossible rule would refuse every face; say so once.
+    config.crop.crop_of_box(0.0, 0.0, 1.0, 1.0)?;
+    let mut report = PrepareReport::default();
+    let mut found: Vec<Found> = Vec::new();
+    for (split, (name, file, published)) in SPLITS.iter().enumerate() {
+        let list = root.join(LISTS).join(file);
+        if !list.is_file() {
+            report.notes.push(format!(
+                "{name}.tsv is not written, because {LISTS}/{file} is not there"
+            ));
+            continue;
+        }
+        let bytes = std::fs::read(&list).map_err(|e| DataError::io(&list, e))?;
+        // Only names could be other than ASCII, and a name that is damaged here is not found as a file.
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<(usize, &str)> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim().is_empty())
+            .collect();
+        let results: Vec<Result<Found, Complaint>> = lines
+            .par_iter()
+            .map(|&(i, line)| {
+                face(root, split, line, config).map_err(|message| Complaint {
+                    file: format!("{LISTS}/{file}"),
+                    line: Some(i + 1),
+                    reason: message,
+                })
+            })
+            .collect();
+        let before = found.len();
+        for result in results {
+            match result {
+                Ok(face) => found.push(face),
+                Err(complaint) => report.skipped.push(complaint),
+            }
+        }
+        let count = found.len() - before;
+        if count != *published {
+            report.notes.push(format!(
+                "the {name} list has {count} usable faces; published are {published}"
+            ));
+        }
+    }
+    if found.is_empty() {
+        return Err(nothing(root, &report));
+    }
+    let names: Vec<String> = SPLITS.iter().map(|(_, file, _)| file.to_string()).collect();
+    let splits = SPLITS.iter().enumerate().map(|(i, (name, ..))| Split {
+        name: (*name).into(),
+        folders: vec![i],
+        train: *name == "train",
+    });
+    let splits: Vec<Split> = splits.collect();
+    lists::write_lists(out, &found, &names, &splits, &mut report)?;
+    Ok(report)
+}
+
+fn nothing(root: &Path, report: &PrepareReport) -> DataError {
+    let looked: Vec<&str> = SPLITS.iter().map(|(_, file, _)| *file).collect();
+    let first = report.skipped.first().map_or(String::new(), |c| {
+        format!(" {} lines were left out, such as {c}", report.skipped.len())
+    });
+    DataError::Invalid(format!(
+        "{}: no face of WFLW found. Looked for {LISTS}/{} and their pictures in {PICTURES}/.{first}",
+        root.display(),
+        looked.join(" and ")
+    ))
+}
+
+fn face(root: &Path, split: usize, line: &str, config: &PrepareConfig) -> Result<Found, String> {
+    let (landmarks, tags, name) = parse_line(line)?;
+    let path = format!("{PICTURES}/{name}");
+    lists::check_face(root, path, split, &landmarks, Some(tags), &config.crop).map_err(|error| {
+        let place = lists::complaint(root, &PathBuf::from(&name), &error);
+        place.to_string()
+    })
+}
+
+/// Landmarks, attributes and the picture's name, which may contain spaces.
+fn parse_line(line: &str) -> Result<(Vec<Point>, [bool; TAGS], String), String> {
+    let numbers = 2 * POINTS + BOX + TAGS;
+    let mut rest = line.trim();
+    let mut values = Vec::with_capacity(numbers);
+    for k in 0..numbers {
+        let (word, tail) = rest.split_once(char::is_whitespace).ok_or_else(|| {
+            format!("{k} numbers and no picture's name; expected {numbers} numbers and a name")
+        })?;
+        let value: f64 = word.parse().map_err(|_| {
+            let word: String = word.chars().take(40).collect();
+            format!(
+                "number {} is `{word}`; expected {numbers} numbers and a name",
+                k + 1
+            )
+        })?;
+        if !value.is_finite() || value.abs() > MAX_COORDINATE {
+            return Err(format!(
+                "number {} is {word}, which is no place in a picture",
+                k + 1
+            ));
+        }
+        values.push(value);
+        rest = tail.trim_start();
+    }
+    if rest.is_empty() || rest.contains('\t') {
+        return Err(format!("no picture's name after {numbers} numbers"));
+    }
+    let landmarks = values[..2 * POINTS]
+        .chunks_exact(2)
+        .map(|p| Point::new(p[0], p[1]))
+        .collect();
+    let mut tags = [false; TAGS];
+    for (tag, value) in tags.iter_mut().zip(&values[2 * POINTS + BOX..]) {
+        *tag = *value != 0.0;
+    }
+    Ok((landmarks, tags, rest.to_string()))
+}
