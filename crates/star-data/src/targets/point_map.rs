@@ -9,7 +9,7 @@ use crate::point::Point;
 /// Standard deviation of the bump in crop pixels.
 const SIGMA: f64 = 1.5;
 
-/// The profiles of some landmarks: map[row, column] = rows[row] * columns[column].
+/// The profiles of some landmarks: `map[row, column] = rows[row] * columns[column]`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointProfiles {
     /// `[points, cells]`.

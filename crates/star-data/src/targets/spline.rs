@@ -137,13 +137,11 @@ fn solve_tridiagonal(low: &[f64], diagonal: &[f64], high: &[f64], right: &mut [P
     for i in 1..n {
         factors[i] = high[i - 1] / pivot;
         pivot = diagonal[i] - low[i] * factors[i];
-        for c in 0..2 {
-            right[i][c] = (right[i][c] - low[i] * right[i - 1][c]) / pivot;
-        }
+        let before = right[i - 1];
+        right[i] = [0, 1].map(|c| (right[i][c] - low[i] * before[c]) / pivot);
     }
     for i in (0..n - 1).rev() {
-        for c in 0..2 {
-            right[i][c] -= factors[i + 1] * right[i + 1][c];
-        }
+        let after = right[i + 1];
+        right[i] = [0, 1].map(|c| right[i][c] - factors[i + 1] * after[c]);
     }
 }

@@ -3,13 +3,15 @@
 use image::RgbImage;
 
 const CHANNELS: usize = 3;
+/// A larger box would not fit the 32-bit sums; the largest picture asks for 819.
+const LARGEST: u32 = 1024;
 
 /// The side of the box for a uniform draw: up to a twentieth of the crop.
 pub fn blur_size(size: u32, draw: f64) -> u32 {
     (f64::from(size) * 0.05 * draw) as u32
 }
 
-/// Replaces each pixel by the mean of the `k` x `k` box around it; nothing happens for `k` < 2.
+/// Replaces each pixel by the mean of the `k` x `k` box around it; nothing happens for `k` < 2. `k` is at most 1024.
 ///
 /// Borders mirror without repeating the outermost pixel. The box begins `k / 2` before the pixel, so an even one shifts the
 /// picture by half a pixel. The rounding is OpenCV's, which is half a level high for the boxes it computes with shifts (2, 4, 8).
@@ -18,7 +20,7 @@ pub fn blur(image: &mut RgbImage, k: u32) {
     if k < 2 || width == 0 || height == 0 {
         return;
     }
-    let k = k as usize;
+    let k = k.min(LARGEST) as usize;
     let row_len = width * CHANNELS;
     let columns: Vec<usize> = window(width, k);
     let rows: Vec<usize> = window(height, k);
