@@ -28,10 +28,9 @@ fn layout_of(benchmark: &str) -> Layout {
     Layout::builtin(name).expect("built-in layout")
 }
 
-/// A band against OpenCV's polyline: the golden README names max 0.16 and mean 1e-4 for one face. Maps are whole 64ths, so another
-/// face may need one or two of them more.
-const EDGE_MAX: f64 = 12.0 / 64.0;
-const EDGE_MEAN: f64 = 1.5e-4;
+/// A band against OpenCV's polyline: the tolerance that the golden README names, for a face's maps at 256.
+const EDGE_MAX: f64 = 0.16;
+const EDGE_MEAN: f64 = 1e-4;
 
 /// f32 rounding of the published matrices and points.
 const F32: f64 = 2e-6;
@@ -148,9 +147,9 @@ fn edge_maps_of(file: &str, benchmark: &str) {
         // A smaller map has more border a cell.
         let mean_limit = EDGE_MEAN * (256.0 / size as f64).powi(2);
         println!("{file} {case}: max {max}, mean {mean:.1e} of {mean_limit:.1e}");
-        //A
+        assert!(max <= EDGE_MAX, "{file} {case}: off by {max}");
         assert!(
-            true || mean <= mean_limit,
+            mean <= mean_limit,
             "{file} {case}: off by {mean} in the mean"
         );
     }
@@ -185,6 +184,8 @@ fn stored_polylines_rasterise_alone() {
             let size = number(&golden.json["cases"][&case]["image_size"]) as usize;
             let all = golden.numbers(&format!("{case}/edgemap_x64_u8"));
             let cells = (size / 4) * (size / 4);
+            // One edge alone may hold the whole face's difference.
+            let mean_limit = EDGE_MEAN * (256.0 / size as f64).powi(2) * layout.edges.len() as f64;
             for (k, edge) in layout.edges.iter().enumerate() {
                 let key = format!("{case}/polyline_x4_{k}");
                 if !golden.has(&key) {
@@ -202,7 +203,7 @@ fn stored_polylines_rasterise_alone() {
                 let ours: Vec<f64> = map.into_iter().map(|v| f64::from(v) * 64.0).collect();
                 let (max, mean) = difference(&ours, &all[k * cells..(k + 1) * cells]);
                 assert!(
-                    true || max <= 0.16 * 64.0 && mean <= 64e-4,
+                    max <= EDGE_MAX * 64.0 && mean <= mean_limit * 64.0,
                     "{key}: {max}, {mean}"
                 );
             }
@@ -624,7 +625,7 @@ fn augmentation_end_to_end() {
         draws.textures.apply(&mut ours);
         let (max, mean) = difference(&levels(&ours), &levels(&golden.image(&key)));
         println!("{case}: max {max} mean {mean:.3}");
-        assert!(max <= 4.0 && mean <= 0.5, "{case}: max {max}, mean {mean}");
+        assert!(max <= 4.0 && mean <= 0.35, "{case}: max {max}, mean {mean}");
     }
 }
 
@@ -715,9 +716,10 @@ fn data_set_end_to_end() {
             .map(|v| v / 64.0)
             .collect();
         let (max, mean) = difference(&edges, &theirs);
+        let mean_limit = EDGE_MEAN * (256.0 / f64::from(size)).powi(2);
         println!("sample{index}: edges max {max} mean {mean:.1e}");
         assert!(
-            max <= 0.16 && mean <= 1.6e-3,
+            max <= EDGE_MAX && mean <= mean_limit,
             "sample{index} edges: max {max}, mean {mean}"
         );
     }

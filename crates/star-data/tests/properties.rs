@@ -770,7 +770,7 @@ fn batches_become_tensors() {
         .maker()
         .sample(&face, host.indices[1], 7, 0)
         .expect("sample");
-    let one: Tensor<Flex, 4> = maps.slice([1..2]);
+    let one: Tensor<Flex, 4> = maps.narrow(0, 1, 1);
     assert_eq!(
         one.into_data().to_vec::<f32>().expect("f32"),
         sample.point_maps()
