@@ -5,16 +5,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{smooth_l1, wing};
 
-/// How far a prediction is from its target, along one axis or as the length of a vector.
+/// How far a prediction is from its target: along one axis (v2), or in the plane (v1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Distance {
     /// Quadratic below 0.01, linear above (the published choice).
     #[default]
     SmoothL1,
-    /// Absolute value.
+    /// Absolute value; in the plane the mean over the two axes.
     L1,
-    /// Square.
+    /// Square; in the plane the mean over the two axes.
     L2,
     /// Logarithmic below 0.01, linear above.
     Wing,
@@ -31,21 +31,6 @@ impl Distance {
             Self::L1 => error.abs(),
             Self::L2 => error.clone() * error,
             Self::Wing => wing::scalar(error, wing::OMEGA, wing::EPSILON),
-        }
-    }
-
-    /// The distance of a vector error (x, y). L1 and L2 average over the two components, the others take the length of the vector.
-    pub(crate) fn vector<B: Backend, const D: usize>(
-        self,
-        x: Tensor<B, D>,
-        y: Tensor<B, D>,
-    ) -> Tensor<B, D> {
-        let squared = |x: Tensor<B, D>, y: Tensor<B, D>| x.clone() * x + y.clone() * y;
-        match self {
-            Self::SmoothL1 => smooth_l1::of_squared(squared(x, y), smooth_l1::SCALE),
-            Self::L1 => (x.abs() + y.abs()) * 0.5,
-            Self::L2 => squared(x, y) * 0.5,
-            Self::Wing => wing::of_squared(squared(x, y), wing::OMEGA, wing::EPSILON),
         }
     }
 }

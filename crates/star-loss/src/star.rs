@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use crate::{Distance, moments::moments, stats::PrincipalAxes};
+use crate::{Distance, moments::moments, smooth_l1, stats::PrincipalAxes, wing};
 
 /// Added to the eigenvalues under the root (published).
 const EPS: f64 = 1e-5;
@@ -111,19 +111,39 @@ impl StarLoss {
         let x = moments.mean_x.to(targets.clone().narrow(1, 0, 1));
         let y = moments.mean_y.to(targets.narrow(1, 1, 1));
         let (cos, sin) = (axes.cos, axes.sin);
+        let squared = x.clone() * x.clone() + y.clone() * y.clone();
         let along = cos.clone() * x.clone() + sin.clone() * y.clone();
         let across = cos * y - sin * x;
         let wide = spread(axes.large.clone());
         let narrow = spread(axes.small.clone());
 
+        // Where squares are summed over the axes, all error is first divided by the wide axis's spread, and the error across once more by what is
+        // missing to the narrow one's: `a a / w w + c c / n n = (a a + c c) / w w + c c gap / (n n w w)`. The sum does not depend on the axes when
+        // the gap closes; this way its gradient does not either, where the plain form has differences of large numbers.
         let StarLossConfig {
             version,
             distance,
             weight,
         } = self.config;
-        let error = match version {
-            StarVersion::V1 => distance.vector(across / narrow, along / wide),
-            StarVersion::V2 => distance.scalar(across) / narrow + distance.scalar(along) / wide,
+        let error = match (version, distance) {
+            (StarVersion::V1, Distance::L1) => (across.abs() / narrow + along.abs() / wide) * 0.5,
+            (StarVersion::V1, _) => {
+                let whitened = across / narrow / wide.clone();
+                let squared =
+                    squared / wide.clone() / wide + whitened.clone() * whitened * axes.gap;
+                match distance {
+                    Distance::SmoothL1 => smooth_l1::of_squared(squared, smooth_l1::SCALE),
+                    Distance::Wing => wing::of_squared(squared, wing::OMEGA, wing::EPSILON),
+                    Distance::L1 | Distance::L2 => squared * 0.5,
+                }
+            }
+            (StarVersion::V2, Distance::L2) => {
+                let both = narrow.clone() * wide.clone() * (narrow + wide.clone());
+                squared / wide + across.clone() * across * axes.gap / both
+            }
+            (StarVersion::V2, _) => {
+                distance.scalar(across) / narrow + distance.scalar(along) / wide
+            }
         };
         let loss = error + (axes.small.abs() + axes.large.abs()) * weight;
         loss.reshape([batch, points])

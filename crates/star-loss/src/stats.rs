@@ -50,6 +50,8 @@ pub fn heatmap_stats<B: Backend>(heatmaps: Tensor<B, 4>) -> HeatmapStats<B> {
 pub(crate) struct PrincipalAxes<B: Backend> {
     pub small: Tensor<B, 2>,
     pub large: Tensor<B, 2>,
+    /// `large - small`, not computed from these two.
+    pub gap: Tensor<B, 2>,
     pub cos: Tensor<B, 2>,
     pub sin: Tensor<B, 2>,
 }
@@ -62,8 +64,8 @@ impl<B: Backend> PrincipalAxes<B> {
     /// division by something small. When the eigenvalues meet, the direction is undefined and its gradient infinite; there the map counts as isotropic
     /// and the direction is a constant. All roots see a harmless value in the unselected branch, so that no 0 * inf enters the gradient.
     pub fn of(m: &Moments<B>) -> Self {
-        let half_sum = (m.xx.clone() + m.yy.clone()) * 0.5;
-        let d = (m.xx.clone() - m.yy.clone()) * 0.5;
+        let half_sum = m.half_sum.clone();
+        let d = m.half_difference.clone();
         let b = m.xy.clone();
 
         let squared = d.clone() * d.clone() + b.clone() * b.clone();
@@ -72,7 +74,7 @@ impl<B: Backend> PrincipalAxes<B> {
         let isotropic = (radius * 2.0).lower(limit);
 
         let r = squared.mask_fill(isotropic.clone(), 1.0).sqrt();
-        let gap = r.clone().mask_fill(isotropic.clone(), 0.0);
+        let half_gap = r.clone().mask_fill(isotropic.clone(), 0.0);
 
         let s = r + d.clone().abs();
         let length = (s.clone() * s.clone() + b.clone() * b.clone()).sqrt();
@@ -80,8 +82,9 @@ impl<B: Backend> PrincipalAxes<B> {
         let minor = (b / length).mask_fill(isotropic, 0.0);
         let upright = d.detach().lower_elem(0.0);
         Self {
-            small: half_sum.clone() - gap.clone(),
-            large: half_sum + gap,
+            small: half_sum.clone() - half_gap.clone(),
+            large: half_sum + half_gap.clone(),
+            gap: half_gap * 2.0,
             cos: major.clone().mask_where(upright.clone(), minor.clone()),
             sin: minor.mask_where(upright, major),
         }
