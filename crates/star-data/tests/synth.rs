@@ -289,7 +289,7 @@ fn disturbance_has_the_deviations_asked_for() {
 #[test]
 fn default_disturbance_is_mostly_along() {
     let faces = faces(|_| {});
-    let (mut along, mut across, mut count) = (0.0, 0.0, 0.0);
+    let (mut along, mut across, mut count) = (0.0f64, 0.0f64, 0.0f64);
     for index in 0..300 {
         let face = faces.face(index).unwrap();
         let unit = faces.eye_distance(index);
@@ -308,10 +308,8 @@ fn default_disturbance_is_mostly_along() {
             }
         }
     }
-    let (along, across) = (
-        (along / count as f64).sqrt(),
-        (across / count as f64).sqrt(),
-    );
+    let (along, across): (f64, f64) = (along / count, across / count);
+    let (along, across) = (along.sqrt(), across.sqrt());
     assert!((0.026..0.033).contains(&along), "along {along}");
     assert!((0.005..0.012).contains(&across), "across {across}");
 }
@@ -380,14 +378,15 @@ fn features_are_drawn_at_the_landmarks() {
         brows += usize::from((luma(&face, brow) - luma(&face, above)).abs() > 6.0);
     }
     assert!(total > 350, "{total}");
-    assert!(eyes * 100 >= total * 97, "eyes {eyes} of {total}");
+    assert!(eyes * 100 >= total * 98, "eyes {eyes} of {total}");
     assert!(lips * 100 >= 8 * count * 90, "lips {lips} of {}", 8 * count);
-    assert!(brows * 100 >= count * 85, "brows {brows} of {count}");
+    assert!(brows * 100 >= count * 97, "brows {brows} of {count}");
 }
 
 #[test]
 fn impossible_settings_name_the_key() {
-    let cases: [(&str, fn(&mut SynthConfig)); 6] = [
+    type Change = fn(&mut SynthConfig);
+    let cases: [(&str, Change); 6] = [
         ("image_min", |c| c.image_min = 300),
         ("image_min", |c| c.image_min = 3),
         ("noise_along", |c| c.noise_along = -0.1),

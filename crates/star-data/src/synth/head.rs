@@ -50,7 +50,8 @@ pub(super) struct Shape {
     /// Top of the head to the chin, for the right half.
     outline: Vec<P3>,
     depth: f64,
-    nose: [f64; 4],
+    /// Length, width and height of the nose, as factors.
+    nose: [f64; 3],
     /// How far the chin has dropped.
     drop: f64,
 }
@@ -87,7 +88,7 @@ impl Shape {
         Self {
             outline,
             depth: p.depth,
-            nose: [p.nose_length, p.nose_width, p.nose_out, 0.0],
+            nose: [p.nose_length, p.nose_width, p.nose_out],
             drop: p.jaw_drop,
         }
     }
@@ -182,7 +183,7 @@ impl Shape {
 
     /// How far the nose stands out of the skin at (x, y).
     pub fn nose_height(&self, x: f64, y: f64) -> f64 {
-        let [length, width, out, _] = self.nose;
+        let [length, width, out] = self.nose;
         let t = y / (0.5 * length);
         let along = interpolate(
             &[

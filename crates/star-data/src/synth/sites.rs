@@ -91,7 +91,7 @@ fn jaw(count: usize) -> impl Iterator<Item = Site> {
     (0..count).map(move |i| Contour(Curve::Jaw, 2.0 * i as f64 / (count - 1) as f64))
 }
 
-/// Points of a curve: a whole `u` where `corner` says so is a corner.
+/// Points of a curve at `us`; those that `corners` names are corners.
 fn along(curve: Curve, corners: &'static [f64], us: &'static [f64]) -> impl Iterator<Item = Site> {
     us.iter().map(move |&u| {
         if corners.contains(&u) {
@@ -107,10 +107,11 @@ const EYE_CORNERS: &[f64] = &[0.0, 1.0];
 const TIP: &[f64] = &[1.0];
 const BELOW: &[f64] = &[1.0];
 const LIP_CORNERS: &[f64] = &[0.0, 2.0];
-/// From a mouth corner to the middle, in sixths of the way between the corners; the bow's peak is the second.
+/// Round the outer lips from the left corner; 0.76 and 1.24 are the peaks of the bow.
 const LIP_OUTER_12: &[f64] = &[
     0.0, 0.4, 0.76, 1.0, 1.24, 1.6, 2.0, 2.4, 2.72, 3.0, 3.28, 3.6,
 ];
+/// Round the inner lips from the left corner.
 const LIP_INNER_8: &[f64] = &[0.0, 0.55, 1.0, 1.45, 2.0, 2.55, 3.0, 3.45];
 
 fn wflw98() -> Vec<Site> {

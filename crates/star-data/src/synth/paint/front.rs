@@ -106,6 +106,10 @@ fn glasses(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice, dark: f64) {
             );
         }
         canvas.line(&ring, true, width, frame.solid(), None);
+        // The arm on the side that is turned away is behind the face.
+        if side * head.camera.yaw.sin() > 0.3 {
+            continue;
+        }
         let hinge = P3::new(
             side * (0.345 + rx),
             0.0,

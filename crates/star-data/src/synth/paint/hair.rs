@@ -150,8 +150,8 @@ pub(super) fn before(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice) {
         return;
     };
     let clip = Some(&clip);
-    for i in 0..30 {
-        let t = f64::from(i) / 29.0;
+    for i in 0..20 {
+        let t = f64::from(i) / 19.0;
         // From the parting's neighbourhood on the crown to the hair line.
         let end = line[(t * 24.0) as usize];
         let over = parting * 0.4 + (2.0 * t - 1.0) * 0.45;
@@ -165,8 +165,8 @@ pub(super) fn before(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice) {
         } else {
             color.mix(Rgb::WHITE, 0.18)
         };
-        let strand: Vec<Point> = (0..=6)
-            .map(|k| f64::from(k) / 6.0)
+        let strand: Vec<Point> = (0..=5)
+            .map(|k| f64::from(k) / 5.0)
             .map(|s| {
                 let (a, b, c) = ((1.0 - s) * (1.0 - s), 2.0 * s * (1.0 - s), s * s);
                 Point::new(
@@ -175,6 +175,6 @@ pub(super) fn before(canvas: &mut Canvas, subject: &Subject, dice: &mut Dice) {
                 )
             })
             .collect();
-        canvas.line(&strand, false, 0.018 * unit, shade.alpha(0.28), clip);
+        canvas.line(&strand, false, 0.022 * unit, shade.alpha(0.28), clip);
     }
 }

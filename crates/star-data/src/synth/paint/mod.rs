@@ -30,8 +30,10 @@ impl Subject<'_> {
         points
     }
 
+    /// The skin at (x, y) of the head, or the silhouette where the head hides it.
     fn at(&self, x: f64, y: f64) -> Point {
-        self.head.camera.project(self.head.shape.skin(x, y))
+        let camera = &self.head.camera;
+        camera.project(self.head.shape.skin_in_sight(x, y, camera.yaw))
     }
 
     /// As [`Self::at`], below the mouth moving with the jaw.
