@@ -46,9 +46,11 @@ impl<B: Backend> BatchNorm<B> {
         match mode {
             Mode::Train => self.forward_train(x),
             Mode::Eval => {
+                let [batch, channels, h, w] = x.dims();
                 let (scale, shift) = self.scale_and_shift();
-                let shape = [1, scale.dims()[0], 1, 1];
-                x * scale.reshape(shape) + shift.reshape(shape)
+                let y = x.reshape([batch, channels, h * w]) * per_channel(scale, batch)
+                    + per_channel(shift, batch);
+                y.reshape([batch, channels, h, w])
             }
         }
     }
@@ -66,20 +68,18 @@ impl<B: Backend> BatchNorm<B> {
         let count = batch * h * w;
         // Two passes (mean, then squares around it): a single pass loses the digits that matter when |mean| >> std.
         let x = x.reshape([batch, channels, h * w]);
-        let mean = x.clone().mean_dim(2).mean_dim(0);
-        let centred = x - mean.clone();
-        let variance = (centred.clone() * centred.clone()).mean_dim(2).mean_dim(0);
+        let mean = batch_mean(x.clone());
+        let centred = x - per_channel(mean.clone(), batch);
+        let variance = batch_mean(centred.clone() * centred.clone());
 
         self.move_statistics(mean.detach(), variance.clone().detach(), count);
 
-        let per_channel = [1, channels, 1];
-        let scale = self.weight.val().reshape(per_channel) / (variance + EPSILON).sqrt();
-        let y = centred * scale + self.bias.val().reshape(per_channel);
+        let scale = self.weight.val() / (variance + EPSILON).sqrt();
+        let y = centred * per_channel(scale, batch) + per_channel(self.bias.val(), batch);
         y.reshape([batch, channels, h, w])
     }
 
-    fn move_statistics(&self, mean: Tensor<B, 3>, variance: Tensor<B, 3>, count: usize) {
-        let channels = mean.dims()[1];
+    fn move_statistics(&self, mean: Tensor<B, 1>, variance: Tensor<B, 1>, count: usize) {
         let unbiased = count as f64 / count.saturating_sub(1).max(1) as f64;
         let moved = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
             let value = state.value_sync() * (1.0 - MOMENTUM) + batch * MOMENTUM;
@@ -87,8 +87,8 @@ impl<B: Backend> BatchNorm<B> {
             // An update stays pending until the next one; asking for the value brings it in at once.
             state.value_sync();
         };
-        moved(&self.running_mean, mean.reshape([channels]));
-        moved(&self.running_var, variance.reshape([channels]) * unbiased);
+        moved(&self.running_mean, mean);
+        moved(&self.running_var, variance * unbiased);
     }
 
     /// A copy that shares no running statistics with the original.
@@ -99,4 +99,18 @@ impl<B: Backend> BatchNorm<B> {
             ..self.clone()
         }
     }
+}
+
+/// One value a channel, `[channels]` -> `[batch, channels, 1]`, for sums and products with `[batch, channels, pixels]`.
+///
+/// Burn's CPU backend is 50 times slower where the batch has to be spread as well, so it is repeated beforehand.
+pub(crate) fn per_channel<B: Backend>(values: Tensor<B, 1>, batch: usize) -> Tensor<B, 3> {
+    let [channels] = values.dims();
+    values.reshape([1, channels, 1]).repeat_dim(0, batch)
+}
+
+/// `[batch, channels, pixels]` -> `[channels]`
+fn batch_mean<B: Backend>(x: Tensor<B, 3>) -> Tensor<B, 1> {
+    let [_, channels, _] = x.dims();
+    x.mean_dim(2).mean_dim(0).reshape([channels])
 }

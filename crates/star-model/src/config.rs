@@ -14,8 +14,9 @@ pub const DEPTH: usize = 4;
 pub const FEATURE_STRIDE: usize = 4;
 /// Input pixels on the side of one pixel of the innermost map: the input's side is a multiple of it.
 pub const INNERMOST_STRIDE: usize = FEATURE_STRIDE << DEPTH;
-/// Far above every published network: a limit for numbers that come out of files.
-const MAX_COUNT: usize = 65_536;
+/// Far above every published network (4 stacks, 256 channels, 98 points): limits for numbers that come out of files.
+const MAX_STACKS: usize = 64;
+const MAX_COUNT: usize = 16_384;
 
 /// The network of STAR and ADNet (stacked hourglasses), by its numbers.
 #[derive(Config, Debug, PartialEq)]
@@ -30,6 +31,9 @@ pub struct StarNetConfig {
     /// Channels of the hourglasses, even.
     #[config(default = 256)]
     pub channels: usize,
+    /// Channels of the first convolution, even; the rest of the stem has twice as many.
+    #[config(default = 64)]
+    pub stem: usize,
     /// Side of the square input, pixels, a multiple of 64. Weights do not depend on it.
     #[config(default = 256)]
     pub input_size: usize,
@@ -58,15 +62,16 @@ impl StarNetConfig {
     /// [`ModelError::Config`] naming the first value that makes no network, and its limits.
     pub fn validate(&self) -> Result<(), ModelError> {
         let fail = |what: String| Err(ModelError::Config(what));
-        for (name, value) in [
-            ("points", self.points),
-            ("stacks", self.stacks),
-            ("channels", self.channels),
-            ("input_size", self.input_size),
-            ("number of edges", self.edges.len()),
+        for (name, value, limit) in [
+            ("points", self.points, MAX_COUNT),
+            ("stacks", self.stacks, MAX_STACKS),
+            ("channels", self.channels, MAX_COUNT),
+            ("stem", self.stem, MAX_COUNT),
+            ("input_size", self.input_size, MAX_COUNT),
+            ("number of edges", self.edges.len(), MAX_COUNT),
         ] {
-            if value > MAX_COUNT {
-                return fail(format!("{name} is {value}, more than {MAX_COUNT}"));
+            if value > limit {
+                return fail(format!("{name} is {value}, more than {limit}"));
             }
         }
         if self.points == 0 {
@@ -75,11 +80,10 @@ impl StarNetConfig {
         if self.stacks == 0 {
             return fail("stacks is 0; there must be at least 1".into());
         }
-        if self.channels < 2 || self.channels % 2 != 0 {
-            return fail(format!(
-                "channels is {}; it must be even, at least 2",
-                self.channels
-            ));
+        for (name, value) in [("channels", self.channels), ("stem", self.stem)] {
+            if value < 2 || value % 2 != 0 {
+                return fail(format!("{name} is {value}; it must be even, at least 2"));
+            }
         }
         if self.input_size == 0 || self.input_size % INNERMOST_STRIDE != 0 {
             return fail(format!(

@@ -8,6 +8,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
+use crate::batch_norm::per_channel;
+
 /// A square convolution that keeps the size (for stride 1): kernel `k`, padding `(k - 1) / 2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConvConfig {
@@ -89,7 +91,7 @@ pub(crate) fn convolve<B: Backend>(
             .reshape([1, output, input])
             .matmul(x.reshape([batch, input, h * w]));
         let y = match bias {
-            Some(bias) => y + bias.reshape([1, output, 1]),
+            Some(bias) => y + per_channel(bias, batch),
             None => y,
         };
         y.reshape([batch, output, h, w])

@@ -32,7 +32,8 @@ pub fn append_coords<B: Backend>(x: Tensor<B, 4>, heatmaps: Option<Tensor<B, 4>>
         let lit = heatmaps
             .detach()
             .narrow(1, points - 1, 1)
-            .greater_elem(BOUNDARY_THRESHOLD)
+            // The f32 nearest to 0.05 is a little larger than 0.05: it counts as lit.
+            .greater_equal_elem(BOUNDARY_THRESHOLD)
             .float();
         parts.push(lit * coords.narrow(1, 0, BOUNDARY_CHANNELS));
     }

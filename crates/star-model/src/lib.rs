@@ -13,6 +13,8 @@ mod decoder;
 mod error;
 pub mod heads;
 pub mod hourglass;
+mod info;
+mod layers;
 mod mode;
 mod net;
 pub mod residual;
@@ -22,9 +24,11 @@ pub mod weights;
 pub use config::{DEPTH, FEATURE_STRIDE, INNERMOST_STRIDE, StarNetConfig};
 pub use decoder::decode;
 pub use error::{Mismatch, ModelError};
+pub use info::{LayerInfo, ModelInfo, info};
 pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};
 pub use stem::Stem;
 pub use weights::{
-    LoadedWeights, ema_update, load_named, load_weights, named_tensors, save_weights,
+    LoadedWeights, PklWeights, ema_update, import_pkl, import_pkl_as, load_named, load_weights,
+    named_tensors, save_weights,
 };

@@ -68,6 +68,7 @@ impl<B: Backend> StarNet<B> {
             points,
             stacks,
             channels,
+            stem,
             coord,
             ..
         } = config;
@@ -78,7 +79,7 @@ impl<B: Backend> StarNet<B> {
         };
         let between = stacks.saturating_sub(1);
         Self {
-            stem: Stem::new(channels, coord, device),
+            stem: Stem::new(stem, channels, coord, device),
             hgs: (0..stacks)
                 .map(|stack| Hourglass::new(DEPTH, channels, coords(coord, stack), device))
                 .collect(),

@@ -13,12 +13,15 @@ use crate::residual::ResBlock;
 
 /// Channels of an image.
 const IMAGE_CHANNELS: usize = 3;
-/// Channels behind the first convolution.
-pub(crate) const FIRST_CHANNELS: usize = 64;
-/// Channels behind the first two blocks.
-pub(crate) const BLOCK_CHANNELS: usize = 128;
+
+/// Channels the first convolution sees.
+pub(crate) fn image_channels(coord: bool) -> usize {
+    IMAGE_CHANNELS + if coord { COORD_CHANNELS } else { 0 }
+}
 
 /// A 7x7 convolution of stride 2, a block, pooling, two blocks.
+///
+/// The first convolution has `stem` channels, the first two blocks twice as many (published: 64 and 128).
 #[derive(Module, Debug)]
 pub struct Stem<B: Backend> {
     /// 7x7, stride 2, with the coordinate channels if there are any.
@@ -34,15 +37,14 @@ pub struct Stem<B: Backend> {
 }
 
 impl<B: Backend> Stem<B> {
-    /// To `channels` channels.
-    pub fn new(channels: usize, coord: bool, device: &B::Device) -> Self {
-        let input = IMAGE_CHANNELS + if coord { COORD_CHANNELS } else { 0 };
-        let conv = ConvConfig::new(input, FIRST_CHANNELS, 7).with_stride(2);
+    /// From `stem` to `channels` channels.
+    pub fn new(stem: usize, channels: usize, coord: bool, device: &B::Device) -> Self {
+        let conv = ConvConfig::new(image_channels(coord), stem, 7).with_stride(2);
         Self {
             conv: ConvBlock::normalised(conv, device),
-            block1: ResBlock::new(FIRST_CHANNELS, BLOCK_CHANNELS, device),
-            block2: ResBlock::new(BLOCK_CHANNELS, BLOCK_CHANNELS, device),
-            block3: ResBlock::new(BLOCK_CHANNELS, channels, device),
+            block1: ResBlock::new(stem, 2 * stem, device),
+            block2: ResBlock::new(2 * stem, 2 * stem, device),
+            block3: ResBlock::new(2 * stem, channels, device),
             coord,
         }
     }

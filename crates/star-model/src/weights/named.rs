@@ -1,6 +1,6 @@
 //! All float tensors of a network, by published name.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
@@ -104,23 +104,36 @@ pub(crate) fn compare(
     expected: &BTreeMap<String, Vec<usize>>,
     tensors: &HashMap<String, TensorData>,
 ) -> Mismatch {
+    let found = tensors.iter().map(|(name, data)| {
+        let dtype = is_float(data.dtype).then_some(data.dtype);
+        (name.as_str(), data.shape.as_slice(), dtype)
+    });
+    compare_shapes(expected, found)
+}
+
+/// How tensors (name, shape, float type if it is one) differ from what is expected.
+pub(crate) fn compare_shapes<'a>(
+    expected: &BTreeMap<String, Vec<usize>>,
+    found: impl Iterator<Item = (&'a str, &'a [usize], Option<DType>)>,
+) -> Mismatch {
     let mut mismatch = Mismatch::default();
-    for (name, shape) in expected {
-        match tensors.get(name) {
-            None => mismatch.missing.push(name.clone()),
-            Some(data) if data.shape.as_slice() != shape.as_slice() || !is_float(data.dtype) => {
-                mismatch.misshapen.push(format!(
-                    "{name}: {:?} {:?} instead of {shape:?}",
-                    data.dtype,
-                    data.shape.as_slice()
-                ));
+    let mut seen = HashSet::new();
+    for (name, shape, dtype) in found {
+        seen.insert(name);
+        match expected.get(name) {
+            None => mismatch.unknown.push(name.to_string()),
+            Some(_) if dtype.is_none() => mismatch.misshapen.push(format!("{name}: not floats")),
+            Some(wanted) if wanted != shape => {
+                let wrong = format!("{name}: {shape:?} instead of {wanted:?}");
+                mismatch.misshapen.push(wrong);
             }
             Some(_) => {}
         }
     }
-    let unknown = tensors.keys().filter(|name| !expected.contains_key(*name));
-    mismatch.unknown = unknown.cloned().collect();
+    let missing = expected.keys().filter(|name| !seen.contains(name.as_str()));
+    mismatch.missing = missing.cloned().collect();
     mismatch.unknown.sort();
+    mismatch.misshapen.sort();
     mismatch
 }
 

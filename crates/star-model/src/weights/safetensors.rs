@@ -10,9 +10,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
-use super::named::{load_named, named_tensors};
+use super::named::{compare, load_named, named_tensors};
 use crate::config::StarNetConfig;
 use crate::error::ModelError;
+use crate::layers::Layers;
 use crate::net::StarNet;
 
 /// The metadata key of the configuration, as JSON.
@@ -82,6 +83,11 @@ pub fn load_weights<B: Backend>(
 ) -> Result<LoadedWeights<B>, ModelError> {
     let path = path.as_ref();
     let (config, tensors, extra) = read_weights(path)?;
+    // Before the network is built: a damaged configuration may describe one that fits no memory.
+    let mismatch = compare(&Layers::of(&config).shapes(), &tensors);
+    if !mismatch.is_empty() {
+        return Err(ModelError::Mismatch(mismatch));
+    }
     let net = load_named(StarNet::new(&config, device), tensors)?;
     Ok(LoadedWeights { config, net, extra })
 }

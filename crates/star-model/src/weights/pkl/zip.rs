@@ -1,0 +1,166 @@
+//! The zip archives that PyTorch (1.6 and later) writes: entries stored as they are, sizes perhaps in 64 bits.
+
+use super::bytes::{Bytes, Malformed};
+
+const END: &[u8] = b"PK\x05\x06";
+const END_SIZE: usize = 22;
+const END64: u32 = 0x0606_4b50;
+const END64_LOCATOR: u32 = 0x0706_4b50;
+const END64_LOCATOR_SIZE: usize = 20;
+const CENTRAL: u32 = 0x0201_4b50;
+const LOCAL: u32 = 0x0403_4b50;
+const COMMENT_MAX: usize = u16::MAX as usize;
+const ZIP64_EXTRA: u16 = 1;
+
+/// One file in the archive.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    pub name: &'a str,
+    /// Its content; what it should sum up to is checked when it is asked for.
+    data: &'a [u8],
+    crc: u32,
+}
+
+impl<'a> Entry<'a> {
+    /// The content, if its checksum is right.
+    pub fn content(&self) -> Result<&'a [u8], Malformed> {
+        // PyTorch can be told to leave checksums out; it writes 0 then.
+        if self.crc == 0 || crc32(self.data) == self.crc {
+            Ok(self.data)
+        } else {
+            Err(Malformed(format!("`{}` is damaged (checksum)", self.name)))
+        }
+    }
+}
+
+/// All entries, or `None` if `file` does not end like a zip archive.
+pub fn entries(file: &[u8]) -> Option<Result<Vec<Entry<'_>>, Malformed>> {
+    let from = file.len().checked_sub(END_SIZE)?;
+    let earliest = from.saturating_sub(COMMENT_MAX);
+    let end = (earliest..=from)
+        .rev()
+        .find(|&at| file[at..].starts_with(END))?;
+    Some(read_entries(file, end))
+}
+
+fn read_entries(file: &[u8], end: usize) -> Result<Vec<Entry<'_>>, Malformed> {
+    let mut fields = Bytes::at(file, end + 10)?;
+    let mut count = u64::from(fields.u16()?);
+    let _size = fields.u32()?;
+    let mut directory = u64::from(fields.u32()?);
+    if let Some(wide) = wide_end(file, end)? {
+        (count, directory) = wide;
+    }
+
+    let mut entries = Vec::new();
+    let mut central = Bytes::at(file, to_usize(directory)?)?;
+    for _ in 0..count {
+        if central.u32()? != CENTRAL {
+            return Err(Malformed("the archive's directory is damaged".into()));
+        }
+        central.skip(6)?;
+        let method = central.u16()?;
+        central.skip(4)?;
+        let crc = central.u32()?;
+        let mut packed = u64::from(central.u32()?);
+        let mut size = u64::from(central.u32()?);
+        let [name, extra, comment] = [central.u16()?, central.u16()?, central.u16()?];
+        central.skip(8)?;
+        let mut local = u64::from(central.u32()?);
+        let name = std::str::from_utf8(central.take(usize::from(name))?)
+            .map_err(|_| Malformed("a file name in the archive is not UTF-8".into()))?;
+        let extra = central.take(usize::from(extra))?;
+        central.skip(usize::from(comment))?;
+        widen(extra, [&mut size, &mut packed, &mut local])?;
+
+        if method != 0 || packed != size {
+            return Err(Malformed(format!(
+                "`{name}` is compressed, which PyTorch never does"
+            )));
+        }
+        let mut header = Bytes::at(file, to_usize(local)?)?;
+        if header.u32()? != LOCAL {
+            return Err(Malformed(format!("`{name}` is not where the directory says")));
+        }
+        header.skip(22)?;
+        let before = usize::from(header.u16()?) + usize::from(header.u16()?);
+        header.skip(before)?;
+        let data = header.take(to_usize(size)?)?;
+        entries.push(Entry { name, data, crc });
+    }
+    Ok(entries)
+}
+
+/// Count of entries and start of the directory from the 64-bit end record, if there is one.
+fn wide_end(file: &[u8], end: usize) -> Result<Option<(u64, u64)>, Malformed> {
+    let Some(locator) = end.checked_sub(END64_LOCATOR_SIZE) else {
+        return Ok(None);
+    };
+    let mut locator = Bytes::at(file, locator)?;
+    if locator.u32()? != END64_LOCATOR {
+        return Ok(None);
+    }
+    locator.skip(4)?;
+    let mut record = Bytes::at(file, to_usize(locator.u64()?)?)?;
+    if record.u32()? != END64 {
+        return Err(Malformed("the archive's end record is damaged".into()));
+    }
+    record.skip(28)?;
+    let count = record.u64()?;
+    record.skip(8)?;
+    Ok(Some((count, record.u64()?)))
+}
+
+/// Replaces the fields that do not fit 32 bits by those of the extra field, which holds just these, in this order.
+fn widen(extra: &[u8], fields: [&mut u64; 3]) -> Result<(), Malformed> {
+    let mut extra = Bytes::new(extra);
+    while extra.left() >= 4 {
+        let (id, size) = (extra.u16()?, extra.u16()?);
+        let mut content = Bytes::new(extra.take(usize::from(size))?);
+        if id == ZIP64_EXTRA {
+            for field in fields {
+                if *field == u64::from(u32::MAX) {
+                    *field = content.u64()?;
+                }
+            }
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn to_usize(value: u64) -> Result<usize, Malformed> {
+    usize::try_from(value).map_err(|_| Malformed("the archive points outside itself".into()))
+}
+
+fn crc32(data: &[u8]) -> u32 {
+    const TABLE: [u32; 256] = {
+        let mut table = [0u32; 256];
+        let mut i = 0;
+        while i < 256 {
+            let mut value = i as u32;
+            let mut bit = 0;
+            while bit < 8 {
+                let carry = value & 1;
+                value >>= 1;
+                if carry == 1 {
+                    value ^= 0xEDB8_8320;
+                }
+                bit += 1;
+            }
+            table[i] = value;
+            i += 1;
+        }
+        table
+    };
+    let step = |crc: u32, byte: &u8| TABLE[usize::from((crc as u8) ^ byte)] ^ (crc >> 8);
+    !data.iter().fold(u32::MAX, step)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn checksum_of_the_standard_example() {
+        assert_eq!(super::crc32(b"123456789"), 0xCBF4_3926);
+    }
+}
