@@ -10,7 +10,7 @@ use std::{
 };
 
 use image::{RgbImage, imageops};
-use star_data::{FaceSource, Point, SynthConfig, SynthFaces};
+use star_data::{FaceSource, Layout, Point, SynthConfig, SynthFaces};
 
 const LAYOUTS: [&str; 3] = ["wflw98", "ibug68", "cofw29"];
 
@@ -34,11 +34,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             "none" => LAYOUTS[0],
             one => one,
         };
-        let faces = SynthFaces::new(SynthConfig {
-            layout: name.into(),
+        let config = SynthConfig {
             seed,
             ..SynthConfig::default()
-        })?;
+        };
+        let faces = SynthFaces::new(config, Layout::builtin(name)?)?;
         let start = Instant::now();
         let face = faces.face(index as usize)?;
         spent += start.elapsed();

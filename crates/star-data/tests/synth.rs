@@ -3,9 +3,13 @@
 use star_data::{Face, FaceSource, Layout, Point, SynthConfig, SynthFaces};
 
 fn faces(change: impl FnOnce(&mut SynthConfig)) -> SynthFaces {
+    faces_of("wflw98", change)
+}
+
+fn faces_of(layout: &str, change: impl FnOnce(&mut SynthConfig)) -> SynthFaces {
     let mut config = SynthConfig::default();
     change(&mut config);
-    SynthFaces::new(config).unwrap()
+    SynthFaces::new(config, Layout::builtin(layout).unwrap()).unwrap()
 }
 
 fn layouts() -> Vec<Layout> {
@@ -21,7 +25,7 @@ fn same(a: &Face, b: &Face) -> bool {
 #[test]
 fn every_layout_has_its_points() {
     for layout in layouts() {
-        let faces = faces(|c| c.layout = layout.name.clone());
+        let faces = faces_of(&layout.name, |_| ());
         assert_eq!(faces.layout(), &layout);
         for index in 0..20 {
             let face = faces.face(index).unwrap();
@@ -59,7 +63,7 @@ fn a_face_is_a_function_of_seed_and_index() {
 fn pictures_do_not_depend_on_the_annotation() {
     let all: Vec<SynthFaces> = layouts()
         .iter()
-        .map(|l| faces(|c| c.layout = l.name.clone()))
+        .map(|l| faces_of(&l.name, |_| ()))
         .collect();
     let sloppy = faces(|c| c.noise_along = 0.1);
     for index in 0..8 {
@@ -77,7 +81,7 @@ fn pictures_do_not_depend_on_the_annotation() {
 #[test]
 fn mirror_pairs_are_mirror_images() {
     for layout in layouts() {
-        let faces = faces(|c| c.layout = layout.name.clone());
+        let faces = faces_of(&layout.name, |_| ());
         let norm = layout.norm(None).unwrap();
         let mean_of = |points: &[Point], group: &[usize]| {
             let n = group.len() as f64;
@@ -130,8 +134,7 @@ fn mirror_pairs_are_mirror_images() {
 #[test]
 fn points_are_where_the_layouts_have_them() {
     let mean = |name: &str| -> Vec<Point> {
-        let faces = faces(|c| {
-            c.layout = name.into();
+        let faces = faces_of(name, |c| {
             (c.yaw, c.pitch, c.roll, c.expression) = (0.0, 0.0, 0.0, 0.0);
         });
         let mut sum = vec![Point::default(); faces.layout().points];
@@ -240,8 +243,7 @@ fn disturbance_has_the_deviations_asked_for() {
     // Small noise, so that a contour's curvature does not count.
     let (along, across, corner) = (0.010, 0.004, 0.006);
     for layout in layouts() {
-        let faces = faces(|c| {
-            c.layout = layout.name.clone();
+        let faces = faces_of(&layout.name, |c| {
             (c.noise_along, c.noise_across, c.noise_corner) = (along, across, corner);
         });
         let mut sums = [(0.0f64, 0u32); 3];
@@ -386,18 +388,19 @@ fn features_are_drawn_at_the_landmarks() {
 #[test]
 fn impossible_settings_name_the_key() {
     type Change = fn(&mut SynthConfig);
-    let cases: [(&str, Change); 6] = [
+    let cases: [(&str, Change); 5] = [
         ("image_min", |c| c.image_min = 300),
         ("image_min", |c| c.image_min = 3),
         ("noise_along", |c| c.noise_along = -0.1),
         ("yaw", |c| c.yaw = f64::NAN),
         ("crop_margin", |c| c.crop_margin = 0.0),
-        ("wflw97", |c| c.layout = "wflw97".into()),
     ];
     for (key, change) in cases {
         let mut config = SynthConfig::default();
         change(&mut config);
-        let message = SynthFaces::new(config).unwrap_err().to_string();
+        let message = SynthFaces::new(config, Layout::builtin("wflw98").unwrap())
+            .unwrap_err()
+            .to_string();
         assert!(message.contains(key), "{message} lacks {key}");
     }
     assert!(toml::from_str::<SynthConfig>("seed = 3\n").is_ok());

@@ -10,9 +10,13 @@ use star_model::StarNetConfig;
 type B = Autodiff<Flex>;
 
 fn main() {
-    let given: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let given: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|a| a.parse().ok())
+        .collect();
     let number = |i: usize, default: usize| given.get(i).copied().unwrap_or(default);
-    let (channels, stacks, size, batch) = (number(0, 64), number(1, 2), number(2, 128), number(3, 8));
+    let (channels, stacks, size, batch) =
+        (number(0, 64), number(1, 2), number(2, 128), number(3, 8));
     let edges = (0..9).map(|e| (e * 10..(e + 1) * 10).collect()).collect();
     let config = StarNetConfig::new(98, edges)
         .with_channels(channels)
@@ -20,12 +24,19 @@ fn main() {
         .with_input_size(size);
     let device = Default::default();
     let net = config.init::<B>(&device);
-    let images: Tensor<B, 4> = Tensor::random([batch, 3, size, size], Distribution::Uniform(-1.0, 1.0), &device);
+    let images: Tensor<B, 4> = Tensor::random(
+        [batch, 3, size, size],
+        Distribution::Uniform(-1.0, 1.0),
+        &device,
+    );
     let (mut there, mut back, mut eval) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..7 {
         let start = Instant::now();
         let outputs = net.forward(images.clone());
-        let loss = outputs.into_iter().map(|o| o.landmarks.sum() + o.heatmaps.sum()).reduce(|a, b| a + b);
+        let loss = outputs
+            .into_iter()
+            .map(|o| o.landmarks.sum() + o.heatmaps.sum())
+            .reduce(|a, b| a + b);
         there.push(start.elapsed().as_secs_f64() * 1e3);
         let start = Instant::now();
         let grads = loss.map(|loss| loss.backward());

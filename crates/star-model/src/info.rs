@@ -25,9 +25,11 @@ pub struct LayerInfo {
 pub struct ModelInfo {
     /// In the order of computation.
     pub layers: Vec<LayerInfo>,
-    /// Trained numbers: the figure published for a network.
+    /// Trained numbers.
     pub used_parameters: usize,
-    /// And those of the skip convolutions that published files hold but no network uses.
+    /// Running means and variances of the batch norms, which are not trained but moved.
+    pub running_statistics: usize,
+    /// Those and the ones of the skip convolutions that published files hold but no network uses.
     pub stored_parameters: usize,
     /// How many such convolutions there are.
     pub unused_convolutions: usize,
@@ -42,6 +44,13 @@ pub fn info(config: &StarNetConfig) -> ModelInfo {
         unused_parameters,
         unused_convolutions,
     } = Layers::of(config);
+    let running_statistics = layers
+        .iter()
+        .map(|layer| match layer.kind {
+            Kind::BatchNorm { channels } => 2 * channels,
+            _ => 0,
+        })
+        .sum();
     let layers: Vec<LayerInfo> = layers
         .into_iter()
         .map(|layer| LayerInfo {
@@ -56,9 +65,10 @@ pub fn info(config: &StarNetConfig) -> ModelInfo {
             name: layer.name,
         })
         .collect();
-    let used_parameters = layers.iter().map(|layer| layer.parameters).sum();
+    let used_parameters: usize = layers.iter().map(|layer| layer.parameters).sum();
     ModelInfo {
         used_parameters,
+        running_statistics,
         stored_parameters: used_parameters + unused_parameters,
         unused_convolutions,
         multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),
@@ -89,8 +99,9 @@ impl fmt::Display for ModelInfo {
         }
         writeln!(
             f,
-            "parameters: {:.2} M used, {:.2} M in a published file (with {} unused skip convolutions)",
+            "parameters: {:.2} M used (and {:.2} M running statistics), {:.2} M in a published file (with {} unused skip convolutions)",
             self.used_parameters as f64 / 1e6,
+            self.running_statistics as f64 / 1e6,
             self.stored_parameters as f64 / 1e6,
             self.unused_convolutions
         )?;

@@ -117,14 +117,32 @@ impl Layers {
         for stack in 0..config.stacks {
             layers.hourglass(config, stack, side);
             layers.block(&format!("features.{stack}.0"), channels, channels, side);
-            layers.conv(&format!("features.{stack}.1.conv"), channels, channels, 1, side);
+            layers.conv(
+                &format!("features.{stack}.1.conv"),
+                channels,
+                channels,
+                1,
+                side,
+            );
             layers.norm(&format!("features.{stack}.1.bn"), channels, side);
 
             let last = stack + 1 == config.stacks;
             let mut head = |name: &str, output: usize| {
-                layers.conv(&format!("out_{name}.{stack}.conv"), channels, output, 1, side);
+                layers.conv(
+                    &format!("out_{name}.{stack}.conv"),
+                    channels,
+                    output,
+                    1,
+                    side,
+                );
                 if !last {
-                    layers.conv(&format!("merge_{name}.{stack}.conv"), output, channels, 1, side);
+                    layers.conv(
+                        &format!("merge_{name}.{stack}.conv"),
+                        output,
+                        channels,
+                        1,
+                        side,
+                    );
                 }
             };
             head("heatmaps", points);
@@ -133,7 +151,13 @@ impl Layers {
                 head("edgemaps", edges);
             }
             if !last {
-                layers.conv(&format!("merge_features.{stack}.conv"), channels, channels, 1, side);
+                layers.conv(
+                    &format!("merge_features.{stack}.conv"),
+                    channels,
+                    channels,
+                    1,
+                    side,
+                );
             }
         }
         if config.aam {

@@ -8,8 +8,6 @@ use crate::error::DataError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SynthConfig {
-    /// Which points are annotated: `wflw98`, `ibug68` or `cofw29`. The pictures do not depend on it.
-    pub layout: String,
     /// How many faces there are.
     pub faces: usize,
     /// Decides every face: face `i` is a function of (seed, i) and these settings.
@@ -48,7 +46,6 @@ pub struct SynthConfig {
 impl Default for SynthConfig {
     fn default() -> Self {
         Self {
-            layout: "wflw98".into(),
             faces: 2000,
             seed: 0,
             image_min: 160,

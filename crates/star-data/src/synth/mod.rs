@@ -49,9 +49,8 @@ impl SynthFaces {
     ///
     /// # Errors
     /// When a setting is out of its limits or the layout is not one of `wflw98`, `ibug68`, `cofw29`.
-    pub fn new(config: SynthConfig) -> Result<Self, DataError> {
+    pub fn new(config: SynthConfig, layout: Layout) -> Result<Self, DataError> {
         config.validate()?;
-        let layout = Layout::builtin(&config.layout)?;
         let sites = sites::sites(&layout)?;
         Ok(Self {
             config,

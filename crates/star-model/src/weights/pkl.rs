@@ -105,7 +105,9 @@ fn import<B: Backend>(
         .into_iter()
         .filter(|(name, tensor)| expected.contains_key(name) || !is_unused(name, &tensor.shape))
         .collect();
-    let found = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), tensor.storage.dtype));
+    let found = tensors
+        .iter()
+        .map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), tensor.storage.dtype));
     let mismatch = compare_shapes(&expected, found);
     if !mismatch.is_empty() {
         return Err(ModelError::Mismatch(mismatch));
@@ -134,20 +136,35 @@ fn is_unused(name: &str, shape: &[usize]) -> bool {
 }
 
 /// The configuration of the network that has these tensors.
-fn deduce(checkpoint: &Checkpoint, tensors: &HashMap<String, &TensorRef>) -> Result<StarNetConfig, Malformed> {
+fn deduce(
+    checkpoint: &Checkpoint,
+    tensors: &HashMap<String, &TensorRef>,
+) -> Result<StarNetConfig, Malformed> {
     let shape = |name: &str| match tensors.get(name).map(|tensor| tensor.shape.as_slice()) {
         Some(&[output, input, _, _]) => Ok((output, input)),
         Some(_) => Err(Malformed(format!("`{name}` is no convolution's weight"))),
-        None => Err(Malformed(format!("it has no `{name}`, so it is another network's"))),
+        None => Err(Malformed(format!(
+            "it has no `{name}`, so it is another network's"
+        ))),
     };
     let (points, channels) = shape("out_heatmaps.0.conv.weight")?;
     let (stem, image) = shape("pre.0.conv.weight")?;
     let coord = match image {
         with if with == image_channels(true) => true,
         without if without == image_channels(false) => false,
-        other => return Err(Malformed(format!("its first convolution sees {other} channels"))),
+        other => {
+            return Err(Malformed(format!(
+                "its first convolution sees {other} channels"
+            )));
+        }
     };
-    let stack = |name: &String| name.strip_prefix("out_heatmaps.")?.split('.').next()?.parse::<usize>().ok();
+    let stack = |name: &String| {
+        name.strip_prefix("out_heatmaps.")?
+            .split('.')
+            .next()?
+            .parse::<usize>()
+            .ok()
+    };
     let last = tensors.keys().filter_map(stack).max().unwrap_or(0);
 
     const E2H: &str = "e2h_transform.weight";
@@ -155,7 +172,11 @@ fn deduce(checkpoint: &Checkpoint, tensors: &HashMap<String, &TensorRef>) -> Res
     let edges = if aam {
         let (_, edges) = shape(E2H)?;
         let weight = tensors.iter().filter(|(name, _)| *name == E2H);
-        let weight = checkpoint.load(&weight.map(|(name, tensor)| (name.clone(), *tensor)).collect())?;
+        let weight = checkpoint.load(
+            &weight
+                .map(|(name, tensor)| (name.clone(), *tensor))
+                .collect(),
+        )?;
         let weight = weight.into_values().next();
         edges_of(weight, edges)
     } else {
@@ -172,7 +193,11 @@ fn deduce(checkpoint: &Checkpoint, tensors: &HashMap<String, &TensorRef>) -> Res
 /// The points on each edge, from the weight `[points, edges, 1, 1]`.
 fn edges_of(weight: Option<TensorData>, edges: usize) -> Vec<Vec<usize>> {
     let mut points = vec![Vec::new(); edges];
-    for (i, value) in weight.iter().flat_map(|weight| weight.iter::<f32>()).enumerate() {
+    for (i, value) in weight
+        .iter()
+        .flat_map(|weight| weight.iter::<f32>())
+        .enumerate()
+    {
         if value != 0.0 {
             points[i % edges].push(i / edges);
         }

@@ -132,7 +132,11 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "different lengths");
     a.iter().zip(b).fold(0.0, |worst, (a, b)| {
         let d = (a - b).abs();
-        if d.is_nan() { f64::INFINITY } else { d.max(worst) }
+        if d.is_nan() {
+            f64::INFINITY
+        } else {
+            d.max(worst)
+        }
     })
 }
 

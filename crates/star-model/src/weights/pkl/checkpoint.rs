@@ -26,7 +26,9 @@ impl<'a> Checkpoint<'a> {
         } else if let Some(entries) = zip::entries(file) {
             read_zip(&entries?)?
         } else {
-            return Err(Malformed("it is neither of PyTorch's two file formats, or is cut off".into()));
+            return Err(Malformed(
+                "it is neither of PyTorch's two file formats, or is cut off".into(),
+            ));
         };
         Ok(Self {
             pickle,
@@ -47,7 +49,9 @@ impl<'a> Checkpoint<'a> {
         })?;
         let tensor = |(name, id): (&str, Id)| match self.pickle.get(id) {
             Value::Tensor(tensor) => Ok((name.to_string(), tensor)),
-            _ => Err(Malformed(format!("`{key}` holds `{name}`, which is no tensor"))),
+            _ => Err(Malformed(format!(
+                "`{key}` holds `{name}`, which is no tensor"
+            ))),
         };
         match self.pickle.entries(state) {
             Some(entries) => entries.into_iter().map(tensor).collect(),
@@ -56,14 +60,18 @@ impl<'a> Checkpoint<'a> {
     }
 
     /// The numbers of some tensors, as they are stored.
-    pub fn load(&self, tensors: &HashMap<String, &TensorRef>) -> Result<HashMap<String, TensorData>, Malformed> {
+    pub fn load(
+        &self,
+        tensors: &HashMap<String, &TensorRef>,
+    ) -> Result<HashMap<String, TensorData>, Malformed> {
         // Tensors may share storages; the sum of all of them is limited so that a small file cannot ask for much memory.
         let mut budget = self.size;
         tensors
             .iter()
             .map(|(name, tensor)| {
                 let data = self.numbers(tensor, &mut budget);
-                let data = data.map_err(|Malformed(what)| Malformed(format!("`{name}`: {what}")))?;
+                let data =
+                    data.map_err(|Malformed(what)| Malformed(format!("`{name}`: {what}")))?;
                 Ok((name.clone(), data))
             })
             .collect()
@@ -72,40 +80,67 @@ impl<'a> Checkpoint<'a> {
     fn numbers(&self, tensor: &TensorRef, budget: &mut usize) -> Result<TensorData, Malformed> {
         let wrong = |what: &str| Malformed(what.into());
         let storage = &tensor.storage;
-        let dtype = storage.dtype.ok_or_else(|| wrong("is not of a float type"))?;
+        let dtype = storage
+            .dtype
+            .ok_or_else(|| wrong("is not of a float type"))?;
         let bytes = self.storages.get(&storage.key);
         let bytes = bytes.ok_or_else(|| wrong("its numbers are missing"))?;
         if storage.numel.checked_mul(dtype.size()) != Some(bytes.len()) {
             return Err(wrong("its numbers are of another count than announced"));
         }
         let outside = || wrong("reaches outside its numbers");
-        let count = tensor.shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
-        let size = count.and_then(|n| n.checked_mul(dtype.size())).ok_or_else(outside)?;
-        *budget = budget.checked_sub(size).ok_or_else(|| wrong("there are more numbers than the file holds"))?;
+        let count = tensor
+            .shape
+            .iter()
+            .try_fold(1usize, |n, &d| n.checked_mul(d));
+        let size = count
+            .and_then(|n| n.checked_mul(dtype.size()))
+            .ok_or_else(outside)?;
+        *budget = budget
+            .checked_sub(size)
+            .ok_or_else(|| wrong("there are more numbers than the file holds"))?;
 
         if is_contiguous(tensor) {
-            let from = tensor.offset.checked_mul(dtype.size()).ok_or_else(outside)?;
+            let from = tensor
+                .offset
+                .checked_mul(dtype.size())
+                .ok_or_else(outside)?;
             let to = from.checked_add(size).ok_or_else(outside)?;
             let values = bytes.get(from..to).ok_or_else(outside)?.to_vec();
-            return Ok(TensorData::from_bytes_vec(values, tensor.shape.clone(), dtype));
+            return Ok(TensorData::from_bytes_vec(
+                values,
+                tensor.shape.clone(),
+                dtype,
+            ));
         }
         let mut values = Vec::with_capacity(size);
         for index in positions(tensor) {
-            let from = index.and_then(|i| i.checked_mul(dtype.size())).ok_or_else(outside)?;
+            let from = index
+                .and_then(|i| i.checked_mul(dtype.size()))
+                .ok_or_else(outside)?;
             let to = from.checked_add(dtype.size()).ok_or_else(outside)?;
             values.extend_from_slice(bytes.get(from..to).ok_or_else(outside)?);
         }
-        Ok(TensorData::from_bytes_vec(values, tensor.shape.clone(), dtype))
+        Ok(TensorData::from_bytes_vec(
+            values,
+            tensor.shape.clone(),
+            dtype,
+        ))
     }
 }
 
 fn is_contiguous(tensor: &TensorRef) -> bool {
     let mut step = 1usize;
-    tensor.shape.iter().zip(&tensor.strides).rev().all(|(&dim, &stride)| {
-        let expected = step;
-        step = step.saturating_mul(dim);
-        dim == 1 || stride == expected
-    })
+    tensor
+        .shape
+        .iter()
+        .zip(&tensor.strides)
+        .rev()
+        .all(|(&dim, &stride)| {
+            let expected = step;
+            step = step.saturating_mul(dim);
+            dim == 1 || stride == expected
+        })
 }
 
 /// The positions of a tensor's elements in its storage, in row-major order; `None` where one is beyond all numbers.
@@ -116,7 +151,9 @@ fn positions(tensor: &TensorRef) -> impl Iterator<Item = Option<usize>> {
         let mut position = Some(tensor.offset);
         for (&dim, &stride) in tensor.shape.iter().zip(&tensor.strides).rev() {
             let step = (rest % dim).checked_mul(stride);
-            position = position.zip(step).and_then(|(position, step)| position.checked_add(step));
+            position = position
+                .zip(step)
+                .and_then(|(position, step)| position.checked_add(step));
             rest /= dim;
         }
         position
@@ -127,11 +164,15 @@ type Parts<'a> = (Pickle, HashMap<String, &'a [u8]>);
 
 /// `<folder>/data.pkl`, `<folder>/data/<key>`, perhaps `<folder>/byteorder`.
 fn read_zip<'a>(entries: &[zip::Entry<'a>]) -> Result<Parts<'a>, Malformed> {
-    let pickles = entries.iter().filter_map(|entry| Some((entry, entry.name.strip_suffix("data.pkl")?)));
+    let pickles = entries
+        .iter()
+        .filter_map(|entry| Some((entry, entry.name.strip_suffix("data.pkl")?)));
     let (pickle, folder) = pickles
         .into_iter()
         .find(|(_, folder)| folder.is_empty() || folder.ends_with('/'))
-        .ok_or_else(|| Malformed("it is a zip archive, but no PyTorch checkpoint (no data.pkl)".into()))?;
+        .ok_or_else(|| {
+            Malformed("it is a zip archive, but no PyTorch checkpoint (no data.pkl)".into())
+        })?;
     let pickle = Pickle::read(&mut Bytes::new(pickle.content()?))?;
 
     let mut storages = HashMap::new();
@@ -155,7 +196,9 @@ fn read_legacy(file: &[u8]) -> Result<Parts<'_>, Malformed> {
     Pickle::read(&mut bytes)?;
     Pickle::read(&mut bytes)?;
     let system = Pickle::read(&mut bytes)?;
-    let little = system.entry(system.root, "little_endian").map(|id| system.get(id));
+    let little = system
+        .entry(system.root, "little_endian")
+        .map(|id| system.get(id));
     if !matches!(little, Some(Value::Bool(true))) {
         return Err(Malformed("its numbers are not little-endian".into()));
     }

@@ -66,7 +66,11 @@ impl Pickle {
 
     /// The value of a text key in a dictionary.
     pub fn entry(&self, dict: Id, key: &str) -> Option<Id> {
-        self.entries(dict)?.into_iter().rev().find(|(name, _)| *name == key).map(|(_, id)| id)
+        self.entries(dict)?
+            .into_iter()
+            .rev()
+            .find(|(name, _)| *name == key)
+            .map(|(_, id)| id)
     }
 
     /// The entries of a dictionary whose keys are texts.
@@ -231,7 +235,9 @@ impl Machine {
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
                 let global = match (&self.values[module], &self.values[name]) {
-                    (Value::Text(module), Value::Text(name)) => Value::Global(module.clone(), name.clone()),
+                    (Value::Text(module), Value::Text(name)) => {
+                        Value::Global(module.clone(), name.clone())
+                    }
                     _ => return Err(damaged()),
                 };
                 self.push(global);
@@ -354,7 +360,11 @@ impl Machine {
                     "IntStorage" => (None, 4),
                     "ShortStorage" => (None, 2),
                     "CharStorage" | "ByteStorage" | "BoolStorage" => (None, 1),
-                    _ => return Err(Malformed(format!("it holds numbers of the unknown type {class}"))),
+                    _ => {
+                        return Err(Malformed(format!(
+                            "it holds numbers of the unknown type {class}"
+                        )));
+                    }
                 };
                 Storage {
                     dtype,
@@ -381,10 +391,12 @@ impl Machine {
             ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => {
                 self.tensor(arguments).map_or(Value::Opaque, Value::Tensor)
             }
-            ("torch._utils", "_rebuild_parameter") => match arguments.first().map(|&id| &self.values[id]) {
-                Some(Value::Tensor(tensor)) => Value::Tensor(tensor.clone()),
-                _ => Value::Opaque,
-            },
+            ("torch._utils", "_rebuild_parameter") => {
+                match arguments.first().map(|&id| &self.values[id]) {
+                    Some(Value::Tensor(tensor)) => Value::Tensor(tensor.clone()),
+                    _ => Value::Opaque,
+                }
+            }
             ("collections", "OrderedDict") => Value::Dict(self.pairs(arguments)),
             _ => Value::Opaque,
         }

@@ -80,7 +80,9 @@ fn read_entries(file: &[u8], end: usize) -> Result<Vec<Entry<'_>>, Malformed> {
         }
         let mut header = Bytes::at(file, to_usize(local)?)?;
         if header.u32()? != LOCAL {
-            return Err(Malformed(format!("`{name}` is not where the directory says")));
+            return Err(Malformed(format!(
+                "`{name}` is not where the directory says"
+            )));
         }
         header.skip(22)?;
         let before = usize::from(header.u16()?) + usize::from(header.u16()?);

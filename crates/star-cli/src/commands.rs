@@ -1,0 +1,7 @@
+//! One file a command.
+
+pub mod eval;
+pub mod model;
+pub mod predict;
+pub mod prepare;
+pub mod train;

@@ -1,0 +1,113 @@
+//! `star eval`
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use burn::tensor::backend::AutodiffBackend;
+use star_data::{FaceSource, TsvFaces};
+use star_train::{EvalOptions, EvalSet, predict_set, read_weights, run_dir::write_json, score};
+
+use crate::{
+    backend::{BackendArgs, Job, run_on},
+    error::CliError,
+    progress::Printer,
+};
+
+/// Evaluate weights on annotated faces: NME, FR, AUC
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  star eval --weights runs/RUN/weights/best.safetensors --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
+  star eval --weights W --annotations TSV --images DIR --norm pupil --threshold 0.08 --json figures.json
+
+The weights file says which network and which landmarks it is for; nothing else is needed.")]
+pub struct Args {
+    #[command(flatten)]
+    backend: BackendArgs,
+    /// Weights (.safetensors); `star model import` makes them of published .pkl files
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Annotated faces, in the published TSV form
+    #[arg(long, value_name = "TSV")]
+    annotations: PathBuf,
+    /// Folder that the TSV's image paths start from [default: the TSV's folder]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Write the figures, with one entry a face, to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// One of the layout's norms, such as ocular or pupil [default: the published one]
+    #[arg(long, default_value = "", hide_default_value = true)]
+    norm: String,
+    /// FR and AUC threshold as a fraction [default: the published one: 0.05 for 300-W, otherwise 0.1]
+    #[arg(long, default_value_t = 0.0, hide_default_value = true, value_parser = threshold)]
+    threshold: f64,
+    /// Faces that go through the network at once
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Threads that read and crop faces
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: u16,
+}
+
+fn threshold(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(t) if t > 0.0 && t <= 1.0 => Ok(t),
+        _ => Err("give a fraction above 0 and up to 1, such as 0.08 for 8 %".into()),
+    }
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    run_on(args.backend.backend, EvalJob(args))
+}
+
+struct EvalJob(Args);
+
+impl Job for EvalJob {
+    type Output = ExitCode;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode, CliError> {
+        evaluate::<B::InnerBackend>(self.0, device)
+    }
+}
+
+fn evaluate<B: burn::tensor::backend::Backend>(
+    args: Args,
+    device: &B::Device,
+) -> Result<ExitCode, CliError> {
+    let trained = read_weights::<B>(&args.weights, device)?;
+    let images = match args.images {
+        Some(images) => images,
+        None => args
+            .annotations
+            .parent()
+            .map(PathBuf::from)
+            .unwrap_or_default(),
+    };
+    let faces = TsvFaces::open(&args.annotations, &images, trained.layout.clone())?;
+    let set = EvalSet {
+        title: args.annotations.display().to_string(),
+        faces: Arc::new(faces) as Arc<dyn FaceSource>,
+    };
+    let options = EvalOptions {
+        input_size: trained.config.input_size,
+        batch_size: args.batch.into(),
+        workers: args.workers.into(),
+        norm: args.norm,
+        threshold: args.threshold,
+    };
+    // An unknown norm is refused before the work, not after.
+    if !options.norm.is_empty() {
+        trained.layout.norm(Some(&options.norm))?;
+    }
+    let mut printer = Printer::default();
+    let predicted = predict_set(&trained.net, &set, &options, device, &mut printer)?;
+    printer.finish();
+    let title = format!("{} ({})", set.title, trained.provenance);
+    let scores = score(&title, &predicted, &set, &options)?;
+    println!("{}", scores.line());
+    if let Some(path) = args.json {
+        write_json(&path, &scores)?;
+        println!("figures of every face: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

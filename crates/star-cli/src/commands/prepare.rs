@@ -1,0 +1,152 @@
+//! `star prepare`
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Subcommand, ValueEnum};
+use star_data::{
+    BoxSide, CropRule,
+    prepare::{PrepareConfig, PrepareReport, Spread, prepare_300w, prepare_wflw},
+};
+
+use crate::error::CliError;
+
+/// Complaints and notes shown before the rest is only counted.
+const SHOWN: usize = 20;
+
+/// Turn a data set, as it is handed out, into lists (TSV) that train and evaluate
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  star prepare 300w --root datasets/300w --out datasets/300w
+  star train --config configs/300w-small.toml
+
+datasets/README.md says where each data set comes from and how its folder looks.")]
+pub struct Args {
+    #[command(subcommand)]
+    set: Set,
+}
+
+#[derive(Debug, Subcommand)]
+enum Set {
+    /// 300-W: folders of images and .pts files (afw, helen, lfpw, ibug, indoor, outdoor; as many as are there)
+    #[command(name = "300w")]
+    Ibug300w(Options),
+    /// WFLW: its own annotation lists beside the images
+    Wflw(Options),
+}
+
+#[derive(Debug, clap::Args)]
+struct Options {
+    /// Folder of the data set
+    #[arg(long, value_name = "DIR")]
+    root: PathBuf,
+    /// Folder for the lists; images stay where they are
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// How the crop follows from the landmarks' box
+    #[arg(long, value_enum, default_value = "margin")]
+    crop: Crop,
+    /// Width of the crop over the longer side of the box (with --crop margin) [default: 1.2]
+    #[arg(long, value_name = "FACTOR", value_parser = margin)]
+    margin: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Crop {
+    /// The longer side of the box times --margin
+    Margin,
+    /// As the published lists: the longer side, nothing around it
+    Lists,
+    /// As the published demo: the shorter side times 1.05
+    Demo,
+}
+
+fn margin(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(m) if (0.5..=5.0).contains(&m) => Ok(m),
+        _ => Err("give a factor from 0.5 to 5, such as 1.2".into()),
+    }
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let (Set::Ibug300w(options) | Set::Wflw(options)) = &args.set;
+    let crop = match (options.crop, options.margin) {
+        (Crop::Margin, margin) => CropRule {
+            side: BoxSide::Longest,
+            margin: margin.unwrap_or(CropRule::default().margin),
+        },
+        (_, Some(_)) => {
+            return Err(CliError::Usage(
+                "--margin only goes with --crop margin; the published conventions have their own"
+                    .into(),
+            ));
+        }
+        (Crop::Lists, None) => CropRule::LISTS,
+        (Crop::Demo, None) => CropRule::DEMO,
+    };
+    let prepare = match args.set {
+        Set::Ibug300w(_) => prepare_300w,
+        Set::Wflw(_) => prepare_wflw,
+    };
+    let report = prepare(&options.root, &options.out, &PrepareConfig { crop })?;
+    print!("{}", describe(&report));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(report: &PrepareReport) -> String {
+    let spread = |s: &Spread| {
+        format!(
+            "{:.0} to {:.0} pixels, median {:.0}",
+            s.min, s.max, s.median
+        )
+    };
+    let mut text = format!("{} faces\n", report.faces);
+    for split in &report.splits {
+        text += &format!(
+            "  {:<12} {:>6} faces  {}  ({})\n",
+            split.name,
+            split.faces,
+            split.file.display(),
+            split.folders.join(", ")
+        );
+    }
+    text += &format!("face boxes: {}\n", spread(&report.face_size));
+    text += &format!("pictures: {}\n", spread(&report.image_size));
+    text += &format!(
+        "points outside their picture: {} on {} faces (kept)\n",
+        report.points_outside, report.faces_with_points_outside
+    );
+    let pairs = |pairs: &[[String; 2]]| -> Vec<String> {
+        pairs.iter().map(|[a, b]| format!("{a} = {b}")).collect()
+    };
+    text += &list("the same picture twice", &pairs(&report.duplicates));
+    text += &list(
+        "the same picture in training and test",
+        &pairs(&report.leaks),
+    );
+    let skipped: Vec<String> = report
+        .skipped
+        .iter()
+        .map(|c| match c.line {
+            Some(line) => format!("{}:{line}: {}", c.file, c.reason),
+            None => format!("{}: {}", c.file, c.reason),
+        })
+        .collect();
+    text += &list("left out", &skipped);
+    text += &list("notes", &report.notes);
+    text
+}
+
+fn list(title: &str, items: &[String]) -> String {
+    if items.is_empty() {
+        return format!("{title}: none\n");
+    }
+    let mut text = format!("{title}: {}\n", items.len());
+    for item in items.iter().take(SHOWN) {
+        text += &format!("  {item}\n");
+    }
+    if items.len() > SHOWN {
+        text += &format!("  and {} more\n", items.len() - SHOWN);
+    }
+    text
+}

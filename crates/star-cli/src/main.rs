@@ -1,0 +1,48 @@
+//! `star`: reads arguments, picks the backend, calls the library, prints.
+
+mod backend;
+mod commands;
+mod error;
+mod progress;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Facial landmarks with STAR loss (CVPR 2023): train, evaluate, predict.
+///
+/// Runs on the CPU (flex, ndarray), on any GPU (wgpu) and on NVIDIA GPUs (cuda), whichever were built in.
+/// Through `cargo xtask` the right one is built first.
+#[derive(Debug, Parser)]
+#[command(name = "star", version, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Train(commands::train::Args),
+    Eval(commands::eval::Args),
+    Predict(commands::predict::Args),
+    Prepare(commands::prepare::Args),
+    Model(commands::model::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Train(args) => commands::train::run(args),
+        Command::Eval(args) => commands::eval::run(args),
+        Command::Predict(args) => commands::predict::run(args),
+        Command::Prepare(args) => commands::prepare::run(args),
+        Command::Model(args) => commands::model::run(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

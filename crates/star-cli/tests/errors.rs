@@ -1,0 +1,186 @@
+//! Bad input: one paragraph with the file, the line and the fix, and never a panic.
+
+mod support;
+
+use support::{Folder, TINY};
+
+/// A tiny run's folder and its best weights (29 points).
+fn trained() -> Folder {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    folder.succeed(&[
+        "train",
+        "--config",
+        "tiny.toml",
+        "--set",
+        "train.epochs=1",
+        "--set",
+        "data.synth_test_faces=0",
+        "--out",
+        "run",
+    ]);
+    folder
+}
+
+const WEIGHTS: &str = "run/weights/best.safetensors";
+
+#[track_caller]
+fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "lacks `{part}`: {message}");
+    }
+}
+
+#[test]
+fn lists() {
+    let folder = trained();
+    let points = vec!["5.0"; 58].join(",");
+    let five = ["0"; 10].join(",");
+    let eval = ["eval", "--weights", WEIGHTS, "--annotations", "list.tsv"];
+
+    folder.write("list.tsv", format!("no.png\t{five}\t{points}\t1\t30\t30\n"));
+    assert_says(&folder.fail(&eval), &["list.tsv:1", "no.png"]);
+
+    folder.write("list.tsv", format!("a.png\t{five}\t{points}\n"));
+    assert_says(&folder.fail(&eval), &["list.tsv:1"]);
+
+    let letter = points.replacen("5.0", "5.o", 1);
+    folder.write("list.tsv", format!("a.png\t{five}\t{letter}\t1\t30\t30\n"));
+    assert_says(&folder.fail(&eval), &["list.tsv:1", "5.o"]);
+
+    let many = vec!["5.0"; 136].join(",");
+    folder.write("list.tsv", format!("a.png\t{five}\t{many}\t1\t30\t30\n"));
+    assert_says(&folder.fail(&eval), &["list.tsv:1", "29"]);
+
+    folder.write("list.tsv", "");
+    folder.fail(&eval);
+    std::fs::remove_file(folder.join("list.tsv")).expect("remove");
+    assert_says(&folder.fail(&eval), &["list.tsv"]);
+
+    // A picture that is none.
+    folder.write("a.png", "not a picture");
+    folder.write("list.tsv", format!("a.png\t{five}\t{points}\t1\t30\t30\n"));
+    assert_says(&folder.fail(&eval), &["a.png"]);
+}
+
+#[test]
+fn weights() {
+    let folder = trained();
+    let golden = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../star-model/tests/golden/small_wflw_s4_c16.pkl");
+    let golden = golden.to_str().expect("UTF-8");
+    let output = folder.succeed(&["model", "import", golden, "--out", "ok.safetensors"]);
+    assert_says(&output, &["98 points"]);
+
+    let whole = std::fs::read(golden).expect("fixture");
+    folder.write("cut.pkl", &whole[..whole.len() / 2]);
+    assert_says(&folder.fail(&["model", "import", "cut.pkl"]), &["cut.pkl"]);
+    folder.write("text.pkl", "these are not weights\n");
+    assert_says(
+        &folder.fail(&["model", "import", "text.pkl"]),
+        &["text.pkl"],
+    );
+    assert_says(
+        &folder.fail(&["model", "import", "none.pkl"]),
+        &["none.pkl"],
+    );
+    assert_says(
+        &folder.fail(&["model", "import", golden, "--layout", "ibug68"]),
+        &["98 points", "ibug68", "68"],
+    );
+
+    // Weights of one layout on a list of another, damaged weights, no weights at all.
+    let best = std::fs::read(folder.join(WEIGHTS)).expect("weights");
+    folder.write("cut.safetensors", &best[..best.len() - 10]);
+    let predict = |weights: &str| {
+        folder.fail(&[
+            "predict",
+            "--weights",
+            weights,
+            "run/report/selection_faces.png",
+            "--box",
+            "1,1,50,50",
+        ])
+    };
+    assert_says(&predict("cut.safetensors"), &["cut.safetensors"]);
+    assert_says(&predict("none.safetensors"), &["none.safetensors"]);
+    assert_says(&predict("tiny.toml"), &["tiny.toml"]);
+}
+
+#[test]
+fn recipes() {
+    let folder = Folder::new();
+    folder.write("bad.toml", "name = 'x'\n[train]\nepocs = 3\n");
+    assert_says(
+        &folder.fail(&["train", "--config", "bad.toml"]),
+        &["bad.toml:3", "epocs"],
+    );
+    folder.write("tiny.toml", TINY);
+    let set = |setting: &str| folder.fail(&["train", "--config", "tiny.toml", "--set", setting]);
+    assert_says(&set("train.epocs=3"), &["epocs"]);
+    assert_says(&set("train.epochs=many"), &["train.epochs=many"]);
+    assert_says(&set("model.input_size=100"), &["100", "64"]);
+    assert_says(&set("layout=wflw99"), &["wflw99", "wflw98"]);
+    assert_says(&set("data.synth.noise_along=7"), &["noise_along"]);
+    assert_says(
+        &folder.fail(&["train", "--config", "no.toml"]),
+        &["no.toml"],
+    );
+    assert_says(
+        &folder.fail(&["train", "--resume", "nowhere"]),
+        &["nowhere", "not a run"],
+    );
+    // Nothing that failed left a run behind.
+    assert!(!folder.join("runs").exists());
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_backend_that_is_not_built_in() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    assert_says(
+        &folder.fail(&["train", "--config", "tiny.toml", "--backend", "cuda"]),
+        &["cuda", "cargo xtask"],
+    );
+}
+
+#[test]
+fn boxes() {
+    let folder = trained();
+    let picture = "run/report/selection_faces.png";
+    let predict = |b: &str| folder.star(&["predict", "--weights", WEIGHTS, picture, "--box", b]);
+    for (b, says) in [
+        ("9000,10,50,50", "outside the picture"),
+        ("-90,10,50,50", "outside the picture"),
+        ("1,2,3", "three numbers"),
+        ("1,2,0,4", "above 0"),
+        ("1,2,x,4", "not a number"),
+    ] {
+        let output = predict(b);
+        let message = support::text(&output.stderr);
+        assert!(!output.status.success(), "{b}");
+        let says = if says == "three numbers" {
+            "write four"
+        } else {
+            says
+        };
+        assert_says(&message, &[says]);
+        assert!(!message.contains("panicked"), "{message}");
+    }
+    assert!(!folder.join("predictions").exists(), "nothing half-done");
+}
+
+#[test]
+fn folders_without_faces() {
+    let folder = Folder::new();
+    assert_says(
+        &folder.fail(&["prepare", "300w", "--root", "nowhere", "--out", "out"]),
+        &["nowhere"],
+    );
+    std::fs::create_dir(folder.join("empty")).expect("folder");
+    assert_says(
+        &folder.fail(&["prepare", "300w", "--root", "empty", "--out", "out"]),
+        &["empty"],
+    );
+}

@@ -1,0 +1,223 @@
+//! `star train`, `eval` and `predict`, as a user types them.
+
+mod support;
+
+use support::{Folder, TINY, text};
+
+const RUN_FILES: [&str; 8] = [
+    "config.toml",
+    "metrics.jsonl",
+    "steps.jsonl",
+    "weights/best.safetensors",
+    "weights/last.safetensors",
+    "weights/last_ema.safetensors",
+    "report/curves.svg",
+    "report/test_faces.png",
+];
+
+fn read(folder: &Folder, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
+}
+
+/// Weights, steps and epochs of two runs are the same, bit for bit (times aside).
+#[track_caller]
+fn assert_same_run(folder: &Folder, a: &str, b: &str) {
+    for file in ["last", "last_ema", "best"] {
+        let path = |run: &str| format!("{run}/weights/{file}.safetensors");
+        assert!(
+            read(folder, &path(a)) == read(folder, &path(b)),
+            "{file} weights of {a} and {b} differ"
+        );
+    }
+    assert_eq!(
+        text(&read(folder, &format!("{a}/steps.jsonl"))),
+        text(&read(folder, &format!("{b}/steps.jsonl")))
+    );
+    let epochs = |run: &str| -> Vec<serde_json::Value> {
+        text(&read(folder, &format!("{run}/metrics.jsonl")))
+            .lines()
+            .map(|line| {
+                let mut record: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                record["seconds"] = serde_json::Value::Null;
+                record
+            })
+            .collect()
+    };
+    assert_eq!(epochs(a), epochs(b));
+}
+
+#[test]
+fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let output = folder.succeed(&["train", "--config", "tiny.toml", "--out", "run"]);
+    assert!(output.contains("held-out, before training"), "{output}");
+    for file in RUN_FILES {
+        assert!(!read(&folder, &format!("run/{file}")).is_empty(), "{file}");
+    }
+    let message = folder.fail(&["train", "--config", "tiny.toml", "--out", "run"]);
+    assert!(message.contains("already holds a run"), "{message}");
+
+    // The same weights predict: a picture from the contact sheet will do.
+    let picture = folder.join("run/report/test_faces.png");
+    let picture = picture.to_str().expect("UTF-8");
+    let weights = "run/weights/best.safetensors";
+    folder.succeed(&[
+        "predict",
+        "--weights",
+        weights,
+        picture,
+        "--box",
+        "10,10,100,100",
+        "--out",
+        "p",
+    ]);
+    let json: serde_json::Value =
+        serde_json::from_slice(&read(&folder, "p/test_faces.json")).expect("JSON");
+    let face = &json["faces"][0];
+    assert_eq!(face["points"].as_array().map(Vec::len), Some(29));
+    assert_eq!(face["covariance"].as_array().map(Vec::len), Some(29));
+    let score = face["score"].as_f64().expect("a score");
+    assert!((0.0..=1.0).contains(&score), "{score}");
+    assert!(folder.join("p/test_faces.png").is_file());
+
+    // And evaluate: a list of that one face, whose landmarks are the prediction, has no error.
+    let points: Vec<String> = face["points"]
+        .as_array()
+        .expect("array")
+        .iter()
+        .flat_map(|p| [p["x"].to_string(), p["y"].to_string()])
+        .collect();
+    let crop = face["crop"].as_array().expect("array");
+    let crop: Vec<f64> = crop.iter().filter_map(serde_json::Value::as_f64).collect();
+    folder.write(
+        "one.tsv",
+        format!(
+            "run/report/test_faces.png\t{}\t{}\t{}\t{}\t{}\n",
+            ["0"; 10].join(","),
+            points.join(","),
+            crop[2] / 200.0,
+            crop[0] + crop[2] / 2.0,
+            crop[1] + crop[3] / 2.0,
+        ),
+    );
+    let line = folder.succeed(&[
+        "eval",
+        "--weights",
+        weights,
+        "--annotations",
+        "one.tsv",
+        "--images",
+        ".",
+        "--json",
+        "e.json",
+    ]);
+    assert!(
+        line.contains("NME 0.00 %") && line.contains("1 faces"),
+        "{line}"
+    );
+    let json: serde_json::Value = serde_json::from_slice(&read(&folder, "e.json")).expect("JSON");
+    for key in ["nme", "fr", "auc", "thresholds", "norm", "faces"] {
+        assert!(!json[key].is_null(), "{key}");
+    }
+    assert!(json["nme"].as_f64().expect("number") < 1e-6);
+    assert_eq!(json["per_face"][0]["image"], "run/report/test_faces.png");
+}
+
+#[test]
+fn stopping_and_resuming_is_not_stopping() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let train = ["train", "--config", "tiny.toml", "--out"];
+    folder.succeed(&[&train[..], &["whole"]].concat());
+    // In the middle of an epoch, at its end, and in the middle of the last.
+    let stopped = folder.star(&[&train[..], &["parts", "--stop-after", "3"]].concat());
+    assert_eq!(
+        stopped.status.code(),
+        Some(130),
+        "{}",
+        text(&stopped.stderr)
+    );
+    for step in ["5", "12"] {
+        let output = folder.star(&["train", "--resume", "parts", "--stop-after", step]);
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    }
+    folder.succeed(&["train", "--resume", "parts"]);
+    assert_same_run(&folder, "whole", "parts");
+}
+
+/// Ctrl-C itself.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_leaves_a_checkpoint() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let train = [
+        "train",
+        "--config",
+        "tiny.toml",
+        "--set",
+        "train.epochs=40",
+        "--out",
+    ];
+    let mut running = folder
+        .command(&[&train[..], &["run"]].concat())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("star starts");
+    let steps = folder.join("run/steps.jsonl");
+    while !steps.exists() {
+        assert!(
+            running.try_wait().expect("a child").is_none(),
+            "ended early"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let killed = std::process::Command::new("kill")
+        .args(["-INT", &running.id().to_string()])
+        .status();
+    assert!(killed.expect("kill").success());
+    assert_eq!(running.wait().expect("a child").code(), Some(130));
+    folder.succeed(&["train", "--resume", "run"]);
+    folder.succeed(&[&train[..], &["whole"]].concat());
+    assert_same_run(&folder, "whole", "run");
+}
+
+/// The other CPU backend is a second opinion on every kernel.
+#[cfg(feature = "ndarray")]
+#[test]
+fn ndarray_and_flex_agree_over_twenty_steps() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    for backend in ["flex", "ndarray"] {
+        let output = folder.star(&[
+            "train",
+            "--config",
+            "tiny.toml",
+            "--set",
+            "train.epochs=5",
+            "--backend",
+            backend,
+            "--out",
+            backend,
+            "--stop-after",
+            "20",
+        ]);
+        assert_eq!(output.status.code(), Some(130), "{}", text(&output.stderr));
+    }
+    let losses = |run: &str| -> Vec<f64> {
+        text(&read(&folder, &format!("{run}/steps.jsonl")))
+            .lines()
+            .map(|line| {
+                let step: serde_json::Value = serde_json::from_str(line).expect("JSON");
+                step["loss"].as_f64().expect("number")
+            })
+            .collect()
+    };
+    let (flex, ndarray) = (losses("flex"), losses("ndarray"));
+    assert_eq!(flex.len(), 20);
+    for (step, (a, b)) in flex.iter().zip(&ndarray).enumerate() {
+        let relative = (a - b).abs() / a.abs();
+        assert!(relative < 1e-4, "step {}: {a} and {b}", step + 1);
+    }
+}

@@ -1,0 +1,41 @@
+//! The one error type of this crate. The binary prints the message as it stands, so each says what to do.
+
+use std::path::PathBuf;
+
+/// Why a run could not start, continue or be evaluated.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(transparent)]
+    Data(#[from] star_data::DataError),
+    #[error(transparent)]
+    Model(#[from] star_model::ModelError),
+    /// A file of the run folder could not be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    /// The recipe, or a key set on the command line, cannot be used.
+    #[error("{0}")]
+    Recipe(String),
+    /// A checkpoint is damaged or belongs to another recipe.
+    #[error("checkpoint {}: {message}", path.display())]
+    Checkpoint { path: PathBuf, message: String },
+    /// A loss stopped being a number.
+    #[error("{0}")]
+    NotFinite(String),
+    /// Anything else that the caller asked for and cannot have.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl TrainError {
+    /// Wraps an I/O error with the path it happened on.
+    pub fn io(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::Io {
+            path: path.into(),
+            source,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The published STAR protocol on Burn: model, loss and data become a trained network and its figures.
+//!
+//! [`train`](train::train) is the loop; [`evaluate`] turns a network into NME, FR and AUC; [`predict`] takes one picture.
+//! Everything is generic over the backend; nothing here prints.
+
+pub mod checkpoint;
+pub mod criterion;
+pub mod error;
+pub mod evaluate;
+pub mod faces;
+pub mod init;
+pub mod mean_shape;
+pub mod meter;
+pub mod metrics;
+pub mod observer;
+pub mod predict;
+pub mod recipe;
+pub mod report;
+pub mod run_dir;
+pub mod run_report;
+pub mod schedule;
+pub mod train;
+pub mod weights_file;
+
+pub use error::TrainError;
+pub use evaluate::{EvalOptions, EvalSet, Scores, predict_set, score};
+pub use observer::{Observer, Silent, StepInfo};
+pub use predict::{Covariance, Prediction, predict};
+pub use recipe::Recipe;
+pub use run_dir::RunDir;
+pub use train::{EpochRecord, Finished, Outcome, Start, Stop, train};
+pub use weights_file::{TrainedNet, read_weights, write_weights};

@@ -1,0 +1,35 @@
+//! What a run tells whoever started it. The library prints nothing itself.
+
+use crate::{evaluate::Scores, train::EpochRecord};
+
+/// A step of training, told every `train.log_every` steps.
+#[derive(Clone, Debug)]
+pub struct StepInfo {
+    pub epoch: usize,
+    pub epochs: usize,
+    /// Steps done in this epoch, and in a whole one.
+    pub step: usize,
+    pub steps: usize,
+    /// The optimised sum of losses, mean since the epoch began.
+    pub loss: f64,
+    pub learning_rate: f64,
+    /// Faces trained on per second, over the last minute or so.
+    pub faces_per_second: f64,
+    /// Estimate for the rest of the training.
+    pub seconds_left: f64,
+}
+
+/// Told of a run's progress. All methods do nothing unless overridden.
+pub trait Observer {
+    fn message(&mut self, _text: &str) {}
+    fn step(&mut self, _step: &StepInfo) {}
+    fn epoch(&mut self, _record: &EpochRecord) {}
+    /// Faces evaluated so far, of how many.
+    fn evaluating(&mut self, _done: usize, _all: usize) {}
+    fn scores(&mut self, _scores: &Scores) {}
+}
+
+/// Listens to nothing.
+pub struct Silent;
+
+impl Observer for Silent {}

@@ -1,0 +1,480 @@
+//! A recipe: everything that decides a run, in one TOML file.
+//!
+//! A recipe file holds only what differs from the defaults. Unknown keys are errors, and any key can be
+//! set from the command line (`--set train.epochs=3`), so that a figure never depends on an edited file.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use star_data::{AugmentConfig, Layout, SynthConfig};
+use star_loss::StarLossConfig;
+use star_model::StarNetConfig;
+
+use crate::error::TrainError;
+
+/// Everything that decides a run. The defaults are the published protocol.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Recipe {
+    /// Names the run's folder and its figures.
+    pub name: String,
+    /// `wflw98`, `ibug68`, `cofw29`, or the path of a layout TOML.
+    pub layout: String,
+    /// Decides initial weights, order of faces, augmentation and the held-out part.
+    pub seed: u64,
+    pub data: DataRecipe,
+    pub model: ModelRecipe,
+    pub loss: LossRecipe,
+    pub augment: AugmentConfig,
+    pub train: TrainRecipe,
+    pub eval: EvalRecipe,
+}
+
+/// Where faces come from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DataRecipe {
+    pub source: DataSource,
+    /// TSV of the training faces (`source = "tsv"`).
+    pub train: PathBuf,
+    /// TSV of the test faces; empty for none. Read once, after training.
+    pub test: PathBuf,
+    /// Folder that the TSVs' image paths are relative to.
+    pub images: PathBuf,
+    /// Share of the training faces that is held out, chosen by `seed`, to select the best weights.
+    pub held_out: f64,
+    /// Settings of the generator (`source = "synth"`). Its layout is the recipe's.
+    pub synth: SynthConfig,
+    /// Synthetic faces drawn for the test set, from a seed that training never uses.
+    pub synth_test_faces: usize,
+}
+
+/// Files, or faces drawn on the fly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DataSource {
+    Tsv,
+    Synth,
+}
+
+/// The network's size. Points and edges come from the layout.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelRecipe {
+    /// Hourglasses in a row.
+    pub stacks: usize,
+    /// Feature channels inside the hourglasses.
+    pub channels: usize,
+    /// Channels of the first convolution; the stem goes on with twice as many. Published: 64.
+    pub stem: usize,
+    /// Side of the square input in pixels, a multiple of 64.
+    pub input_size: usize,
+    /// Coordinate channels (CoordConv) in the stem and the hourglasses.
+    pub coord: bool,
+    /// Anisotropic attention: point and edge heatmaps mask the landmark heatmaps (ADNet).
+    pub aam: bool,
+    /// Weights to start from (safetensors); empty for none.
+    pub init: PathBuf,
+}
+
+/// What is minimised: `sum over stacks of 2^i / 2^(n-1) * (landmarks + point_weight * points + edge_weight * edges)`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LossRecipe {
+    /// The loss on the landmarks.
+    pub landmarks: LandmarkLoss,
+    /// Settings of the STAR loss (`landmarks = "star"`).
+    pub star: StarLossConfig,
+    /// Weight of the AWing loss on point heatmaps.
+    pub point_weight: f64,
+    /// Weight of the AWing loss on edge heatmaps.
+    pub edge_weight: f64,
+}
+
+/// The loss on the landmarks of each stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LandmarkLoss {
+    /// STAR (the paper's equations 5 to 7) on the fused heatmaps.
+    Star,
+    /// SmoothL1 on the decoded points: the paper's baseline.
+    SmoothL1,
+    /// Wing on the decoded points.
+    Wing,
+}
+
+/// The training protocol.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainRecipe {
+    pub epochs: usize,
+    pub batch_size: usize,
+    pub learning_rate: f64,
+    /// The rate is multiplied by `gamma` after each of these epochs.
+    pub milestones: Vec<usize>,
+    pub gamma: f64,
+    /// Faces after which the EMA has forgotten half: decay = 0.5^(batch_size / ema_half_life).
+    pub ema_half_life: f64,
+    /// What selects the best weights: a held-out part of the training set, or (the published protocol) the test set.
+    pub selection: Selection,
+    /// Epochs between two evaluations on the selection set.
+    pub eval_every: usize,
+    /// Epochs between two checkpoints. One is also written at the end and on Ctrl-C.
+    pub checkpoint_every: usize,
+    /// Steps between two readings of the losses. Between them nothing is copied from the device.
+    pub log_every: usize,
+    /// Threads that make samples. The batches do not depend on it.
+    pub workers: usize,
+}
+
+/// Which faces select the best weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Selection {
+    HeldOut,
+    Test,
+}
+
+/// How figures are computed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalRecipe {
+    /// Name of one of the layout's norms; empty for its default.
+    pub norm: String,
+    /// FR and AUC threshold as a fraction (0.08 is 8 %); 0 for the layout's published one.
+    pub threshold: f64,
+}
+
+impl Default for Recipe {
+    fn default() -> Self {
+        Self {
+            name: "star".into(),
+            layout: "wflw98".into(),
+            seed: 0,
+            data: DataRecipe::default(),
+            model: ModelRecipe::default(),
+            loss: LossRecipe::default(),
+            augment: AugmentConfig::default(),
+            train: TrainRecipe::default(),
+            eval: EvalRecipe::default(),
+        }
+    }
+}
+
+impl Default for DataRecipe {
+    fn default() -> Self {
+        Self {
+            source: DataSource::Tsv,
+            train: PathBuf::new(),
+            test: PathBuf::new(),
+            images: PathBuf::new(),
+            held_out: 0.1,
+            synth: SynthConfig::default(),
+            synth_test_faces: 256,
+        }
+    }
+}
+
+impl Default for ModelRecipe {
+    fn default() -> Self {
+        Self {
+            stacks: 4,
+            channels: 256,
+            stem: 64,
+            input_size: 256,
+            coord: true,
+            aam: true,
+            init: PathBuf::new(),
+        }
+    }
+}
+
+impl Default for LossRecipe {
+    fn default() -> Self {
+        Self {
+            landmarks: LandmarkLoss::Star,
+            star: StarLossConfig::default(),
+            point_weight: 10.0,
+            edge_weight: 10.0,
+        }
+    }
+}
+
+impl Default for TrainRecipe {
+    fn default() -> Self {
+        Self {
+            epochs: 500,
+            batch_size: 128,
+            learning_rate: 1e-3,
+            milestones: vec![200, 350, 450],
+            gamma: 0.1,
+            ema_half_life: 10_000.0,
+            selection: Selection::HeldOut,
+            eval_every: 1,
+            checkpoint_every: 1,
+            log_every: 10,
+            workers: 2,
+        }
+    }
+}
+
+impl Recipe {
+    /// Reads a recipe and applies `key=value` settings on top of it.
+    ///
+    /// # Errors
+    /// A missing file, a TOML error (with file and line), an unknown key or a value out of range.
+    pub fn read(path: &Path, set: &[String]) -> Result<Self, TrainError> {
+        let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
+        // Parsed once as it stands: only then do errors have the line of the file they are about.
+        toml::from_str::<Self>(&text)
+            .map_err(|e| TrainError::Recipe(describe_toml_error(path, &text, &e)))?;
+        let table: toml::Table = toml::from_str(&text)
+            .map_err(|e| TrainError::Recipe(describe_toml_error(path, &text, &e)))?;
+        Self::from_table(table, set)
+    }
+
+    fn from_table(mut table: toml::Table, set: &[String]) -> Result<Self, TrainError> {
+        for setting in set {
+            apply_setting(&mut table, setting)?;
+        }
+        let recipe: Self = table.try_into().map_err(|e: toml::de::Error| {
+            TrainError::Recipe(format!(
+                "--set {}: {}. `star train --help` names the sections; configs/README.md lists every key.",
+                set.join(" --set "),
+                e.message().trim_end()
+            ))
+        })?;
+        recipe.check()?;
+        Ok(recipe)
+    }
+
+    /// The recipe with every default filled in, as a run folder keeps it.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string_pretty(self).map_err(|e| TrainError::Recipe(e.to_string()))
+    }
+
+    /// The landmark layout that the recipe names.
+    pub fn layout(&self) -> Result<Layout, TrainError> {
+        find_layout(&self.layout)
+    }
+
+    /// The network for this recipe and its layout.
+    pub fn net_config(&self, layout: &Layout) -> StarNetConfig {
+        StarNetConfig::new(
+            layout.points,
+            layout.edges.iter().map(|e| e.points.clone()).collect(),
+        )
+        .with_stacks(self.model.stacks)
+        .with_channels(self.model.channels)
+        .with_stem(self.model.stem)
+        .with_input_size(self.model.input_size)
+        .with_coord(self.model.coord)
+        .with_aam(self.model.aam)
+    }
+
+    /// What the selection set is, for people.
+    pub fn selection_name(&self) -> &'static str {
+        match self.train.selection {
+            Selection::HeldOut => "held-out",
+            Selection::Test => "the test set (the published protocol)",
+        }
+    }
+
+    /// Values are checked once, here, so that nothing later needs to.
+    fn check(&self) -> Result<(), TrainError> {
+        let refuse = |message: String| Err(TrainError::Recipe(message));
+        let train = &self.train;
+        if train.batch_size == 0 || train.epochs == 0 || train.log_every == 0 {
+            return refuse(
+                "train.epochs, train.batch_size and train.log_every must be at least 1".into(),
+            );
+        }
+        if train.eval_every == 0 || train.checkpoint_every == 0 || train.workers == 0 {
+            return refuse(
+                "train.eval_every, train.checkpoint_every and train.workers must be at least 1"
+                    .into(),
+            );
+        }
+        for (key, value) in [
+            ("train.learning_rate", train.learning_rate),
+            ("train.gamma", train.gamma),
+            ("train.ema_half_life", train.ema_half_life),
+        ] {
+            if !(value.is_finite() && value > 0.0) {
+                return refuse(format!("{key} = {value}: must be a finite number above 0"));
+            }
+        }
+        if !train.milestones.is_sorted() {
+            return refuse(format!(
+                "train.milestones = {:?}: must be in rising order",
+                train.milestones
+            ));
+        }
+        for (key, value) in [
+            ("loss.point_weight", self.loss.point_weight),
+            ("loss.edge_weight", self.loss.edge_weight),
+            ("loss.star.weight", self.loss.star.weight),
+            ("eval.threshold", self.eval.threshold),
+        ] {
+            if !(value.is_finite() && value >= 0.0) {
+                return refuse(format!(
+                    "{key} = {value}: must be a finite number, 0 or above"
+                ));
+            }
+        }
+        if !(0.0..1.0).contains(&self.data.held_out) {
+            return refuse(format!(
+                "data.held_out = {}: must be a share from 0 up to (not with) 1",
+                self.data.held_out
+            ));
+        }
+        if train.selection == Selection::HeldOut && self.data.held_out == 0.0 {
+            return refuse("data.held_out = 0 leaves nothing to select the best weights on: give it a share such as 0.1, or set train.selection = \"test\" for the published protocol".into());
+        }
+        if self.data.source == DataSource::Tsv && self.data.train.as_os_str().is_empty() {
+            return refuse("data.source = \"tsv\" needs data.train, the TSV of the training faces (see `star prepare --help`); or set data.source = \"synth\" for synthetic faces".into());
+        }
+        if train.selection == Selection::Test
+            && self.data.source == DataSource::Tsv
+            && self.data.test.as_os_str().is_empty()
+        {
+            return refuse("train.selection = \"test\" needs data.test".into());
+        }
+        Ok(())
+    }
+}
+
+/// A built-in layout by its name, or one's own by the path of its TOML file.
+///
+/// # Errors
+/// An unknown name; a file that is missing or not a layout.
+pub fn find_layout(name: &str) -> Result<Layout, TrainError> {
+    if Layout::builtin_names().any(|builtin| builtin == name) {
+        return Ok(Layout::builtin(name)?);
+    }
+    if Path::new(name).extension().is_none() {
+        return Err(TrainError::Recipe(format!(
+            "layout = \"{name}\": no layout of this name is built in (there are {}); for one of your own give the path of its TOML file, \
+             as configs/layouts/ has them",
+            Layout::builtin_names().collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Ok(Layout::from_toml_file(name)?)
+}
+
+/// `a.b=value`: the value is TOML where it parses as TOML, otherwise text.
+fn apply_setting(table: &mut toml::Table, setting: &str) -> Result<(), TrainError> {
+    let Some((key, value)) = setting.split_once('=') else {
+        return Err(TrainError::Recipe(format!(
+            "--set {setting}: write it as key=value, for example --set train.epochs=3"
+        )));
+    };
+    let key = key.trim();
+    let value = value.trim();
+    let parsed: toml::Value = toml::from_str::<toml::Table>(&format!("value = {value}"))
+        .ok()
+        .and_then(|mut t| t.remove("value"))
+        .unwrap_or_else(|| toml::Value::String(value.to_owned()));
+
+    let mut parts = key.split('.').peekable();
+    let mut place = table;
+    while let Some(part) = parts.next() {
+        if part.is_empty() {
+            return Err(TrainError::Recipe(format!(
+                "--set {setting}: the key has an empty part"
+            )));
+        }
+        if parts.peek().is_none() {
+            place.insert(part.to_owned(), parsed);
+            return Ok(());
+        }
+        place = place
+            .entry(part.to_owned())
+            .or_insert_with(|| toml::Value::Table(toml::Table::new()))
+            .as_table_mut()
+            .ok_or_else(|| {
+                TrainError::Recipe(format!(
+                    "--set {setting}: `{part}` is a value, not a section"
+                ))
+            })?;
+    }
+    Ok(())
+}
+
+fn describe_toml_error(path: &Path, text: &str, error: &toml::de::Error) -> String {
+    let line = error
+        .span()
+        .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
+    let message = error.message().trim_end();
+    match line {
+        Some(line) => format!(
+            "{}:{line}: {message}. configs/README.md lists every key.",
+            path.display()
+        ),
+        None => format!("{}: {message}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(set: &[&str]) -> Result<Recipe, TrainError> {
+        let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+        let table = toml::from_str("data.source = 'synth'").expect("valid TOML");
+        Recipe::from_table(table, &set)
+    }
+
+    #[test]
+    fn settings_reach_every_level() {
+        let recipe = with(&[
+            "name=quick",
+            "train.milestones=[3, 5]",
+            "loss.star.weight=0.5",
+            "loss.landmarks=smoothl1",
+        ])
+        .expect("all keys exist");
+        assert_eq!(recipe.name, "quick");
+        assert_eq!(recipe.train.milestones, [3, 5]);
+        assert_eq!(recipe.loss.star.weight, 0.5);
+        assert_eq!(recipe.loss.landmarks, LandmarkLoss::SmoothL1);
+    }
+
+    #[test]
+    fn unknown_keys_and_bad_values_are_refused_by_name() {
+        for (setting, named) in [
+            ("train.epoch=3", "epoch"),
+            ("nonsense=1", "nonsense"),
+            ("train.learning_rate=-1", "train.learning_rate"),
+            ("train.learning_rate=nan", "train.learning_rate"),
+            ("train.milestones=[5, 3]", "train.milestones"),
+            ("data.held_out=1.5", "data.held_out"),
+            ("train.epochs", "key=value"),
+            ("seed.x=1", "seed"),
+        ] {
+            let message = with(&[setting]).expect_err(setting).to_string();
+            assert!(message.contains(named), "{setting}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_written_recipe_reads_back_the_same() {
+        let recipe = with(&["train.epochs=7"]).expect("valid");
+        let text = recipe.to_toml().expect("serialises");
+        let again: Recipe = toml::from_str(&text).expect("reads back");
+        assert_eq!(again.to_toml().expect("serialises"), text);
+    }
+
+    #[test]
+    fn an_error_in_a_file_names_its_line() {
+        let dir = std::env::temp_dir().join(format!("star-recipe-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("temp dir");
+        let path = dir.join("r.toml");
+        std::fs::write(&path, "name = 'x'\n\n[train]\nepoch = 3\n").expect("write");
+        let message = Recipe::read(&path, &[])
+            .expect_err("unknown key")
+            .to_string();
+        assert!(message.contains("r.toml:4"), "{message}");
+        std::fs::remove_dir_all(&dir).expect("clean up");
+    }
+}

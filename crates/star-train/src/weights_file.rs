@@ -1,0 +1,90 @@
+//! Weights with everything needed to use them inside: network, layout, where they come from.
+
+use std::{collections::BTreeMap, path::Path};
+
+use burn::tensor::backend::Backend;
+use star_data::Layout;
+use star_model::{StarNet, StarNetConfig, load_weights, save_weights};
+
+use crate::error::TrainError;
+
+const LAYOUT_KEY: &str = "star.layout";
+const PROVENANCE_KEY: &str = "star.provenance";
+
+/// A network that was read from a file, ready to predict.
+pub struct TrainedNet<B: Backend> {
+    pub net: StarNet<B>,
+    pub config: StarNetConfig,
+    pub layout: Layout,
+    /// Which weights of which run these are.
+    pub provenance: String,
+}
+
+/// Writes weights, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_weights<B: Backend>(
+    net: &StarNet<B>,
+    config: &StarNetConfig,
+    layout: &Layout,
+    provenance: &str,
+    path: &Path,
+) -> Result<(), TrainError> {
+    let extra = BTreeMap::from([
+        (LAYOUT_KEY.to_owned(), layout.to_toml()),
+        (PROVENANCE_KEY.to_owned(), provenance.to_owned()),
+    ]);
+    Ok(save_weights(net, config, &extra, path)?)
+}
+
+/// Reads weights.
+///
+/// # Errors
+/// A file that is missing, damaged or not ours; the message says which.
+pub fn read_weights<B: Backend>(
+    path: &Path,
+    device: &B::Device,
+) -> Result<TrainedNet<B>, TrainError> {
+    let loaded = load_weights::<B>(path, device)?;
+    let layout = loaded.extra.get(LAYOUT_KEY).ok_or_else(|| {
+        TrainError::Invalid(format!(
+            "{} has no landmark layout inside. Published weights get one by `star model import X.pkl --layout NAME`.",
+            path.display()
+        ))
+    })?;
+    Ok(TrainedNet {
+        net: loaded.net,
+        config: loaded.config,
+        layout: Layout::from_toml_str(layout, path)?,
+        provenance: loaded
+            .extra
+            .get(PROVENANCE_KEY)
+            .cloned()
+            .unwrap_or_default(),
+    })
+}
+
+impl<B: Backend> TrainedNet<B> {
+    /// The network, if it is the one that a recipe describes.
+    ///
+    /// # Errors
+    /// A network of another shape or layout.
+    pub fn net_for(
+        self,
+        config: &StarNetConfig,
+        layout: &Layout,
+    ) -> Result<StarNet<B>, TrainError> {
+        let same = StarNetConfig {
+            input_size: config.input_size,
+            ..self.config.clone()
+        };
+        if same.to_string() != config.to_string() || self.layout.points != layout.points {
+            return Err(TrainError::Recipe(format!(
+                "model.init: the weights are of another network.\nThe file: {}\nThe recipe: {config}",
+                self.config
+            )));
+        }
+        Ok(self.net)
+    }
+}
