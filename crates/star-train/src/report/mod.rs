@@ -1,0 +1,18 @@
+//! Pictures for people: landmarks on a face, sheets of faces, training curves.
+//!
+//! Nothing here knows a network or a run: points, pictures and numbers go in, pictures come out.
+
+pub mod contact_sheet;
+pub mod curves;
+pub mod overlay;
+
+mod canvas;
+mod svg;
+mod ticks;
+
+pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
+pub use curves::{Figure, Panel, Scale, Series};
+pub use overlay::{Overlay, Palette, Spread, draw_overlays};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Landmarks drawn on a picture.
+
+use image::RgbImage;
+use star_data::{Edge, Point};
+
+use super::canvas::{Canvas, Ink};
+
+/// Ellipses are drawn at this many standard deviations: 86 % of a Gaussian's mass is inside.
+pub const ELLIPSE_SIGMAS: f64 = 2.0;
+/// An ellipse narrower than this, in line widths, is a line; it is drawn this wide to stay visible.
+const LEAST_HALF_AXIS: f64 = 0.35;
+
+/// The spread of a point: a 2x2 covariance in image pixels squared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    pub xx: f64,
+    pub xy: f64,
+    pub yy: f64,
+}
+
+impl Spread {
+    /// The half axes, long and short, of the ellipse at `sigmas` standard deviations; None if it is no covariance.
+    fn axes(self, sigmas: f64) -> Option<(Point, Point)> {
+        let Self { xx, xy, yy } = self;
+        if ![xx, xy, yy].iter().all(|v| v.is_finite()) {
+            return None;
+        }
+        let (mean, half) = ((xx + yy) / 2.0, ((xx - yy) / 2.0).hypot(xy));
+        if mean + half < 0.0 {
+            return None;
+        }
+        let angle = (2.0 * xy).atan2(xx - yy) / 2.0;
+        let (sin, cos) = angle.sin_cos();
+        let long = sigmas * (mean + half).sqrt();
+        let short = sigmas * (mean - half).max(0.0).sqrt();
+        Some((
+            Point::new(long * cos, long * sin),
+            Point::new(-short * sin, short * cos),
+        ))
+    }
+}
+
+/// The colours of an overlay. Each line has a dark rim, so that it reads on light and on dark skin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Palette {
+    /// Predicted points.
+    pub points: [u8; 3],
+    /// Lines through predicted points.
+    pub edges: [u8; 3],
+    /// Ellipses of the predicted points' spread.
+    pub spread: [u8; 3],
+    /// Points to compare with: annotated or true.
+    pub reference: [u8; 3],
+}
+
+impl Default for Palette {
+    /// Cyan against magenta: both far from skin, lips and hair, and apart for colour-blind eyes by brightness alone.
+    fn default() -> Self {
+        Self {
+            points: [255, 255, 255],
+            edges: [0, 214, 255],
+            spread: [255, 225, 77],
+            reference: [255, 45, 149],
+        }
+    }
+}
+
+/// What to draw over one face. Everything is in pixels of the picture, with pixel centres at integers.
+#[derive(Clone, Copy, Debug)]
+pub struct Overlay<'a> {
+    points: &'a [Point],
+    edges: &'a [Edge],
+    spreads: &'a [Spread],
+    reference: &'a [Point],
+    palette: Palette,
+    thickness: f64,
+}
+
+impl<'a> Overlay<'a> {
+    /// The points alone. Points without a place (NaN) are left out.
+    pub fn new(points: &'a [Point]) -> Self {
+        Self {
+            points,
+            edges: &[],
+            spreads: &[],
+            reference: &[],
+            palette: Palette::default(),
+            thickness: 1.0,
+        }
+    }
+
+    /// Lines through the points, as a layout has them. Indices without a point are left out.
+    #[must_use]
+    pub fn edges(mut self, edges: &'a [Edge]) -> Self {
+        self.edges = edges;
+        self
+    }
+
+    /// An ellipse of two standard deviations around each point, in the order of the points.
+    #[must_use]
+    pub fn spreads(mut self, spreads: &'a [Spread]) -> Self {
+        self.spreads = spreads;
+        self
+    }
+
+    /// A second set of points, drawn below the first and joined to it by thin lines: annotated or true ones.
+    #[must_use]
+    pub fn reference(mut self, reference: &'a [Point]) -> Self {
+        self.reference = reference;
+        self
+    }
+
+    /// Other colours.
+    #[must_use]
+    pub fn palette(mut self, palette: Palette) -> Self {
+        self.palette = palette;
+        self
+    }
+
+    /// Multiplies all line widths and dots, 1 by default.
+    #[must_use]
+    pub fn thickness(mut self, thickness: f64) -> Self {
+        self.thickness = thickness;
+        self
+    }
+
+    /// A copy of `image` with this drawn over it.
+    pub fn draw(&self, image: &RgbImage) -> RgbImage {
+        draw_overlays(image, std::slice::from_ref(self))
+    }
+
+    fn draw_on(&self, canvas: &mut Canvas) {
+        let pen = self.pen();
+        let rim = Ink::new([0, 0, 0], 0.55);
+        let edges = || {
+            self.edges
+                .iter()
+                .map(|edge| (self.edge_points(edge), edge.closed))
+        };
+
+        for (points, closed) in edges() {
+            canvas.line(&points, closed, pen.line * 2.0, Ink::new([0, 0, 0], 0.35));
+        }
+        for (points, closed) in edges() {
+            canvas.line(
+                &points,
+                closed,
+                pen.line,
+                Ink::new(self.palette.edges, 0.95),
+            );
+        }
+        for (point, axes) in self
+            .points
+            .iter()
+            .zip(self.spreads)
+            .filter_map(|(p, s)| Some((*p, s.axes(ELLIPSE_SIGMAS)?)))
+        {
+            let (major, minor) = (visible(axes.0, pen.line), visible(axes.1, pen.line));
+            canvas.ellipse(
+                point,
+                major,
+                minor,
+                pen.line * 1.5,
+                Ink::new([0, 0, 0], 0.3),
+            );
+            canvas.ellipse(
+                point,
+                major,
+                minor,
+                pen.line * 0.75,
+                Ink::new(self.palette.spread, 0.9),
+            );
+        }
+        for (a, b) in self.points.iter().zip(self.reference) {
+            canvas.line(
+                &[*a, *b],
+                false,
+                pen.line * 0.7,
+                Ink::new(self.palette.reference, 0.8),
+            );
+        }
+        for (points, color) in [
+            (self.reference, self.palette.reference),
+            (self.points, self.palette.points),
+        ] {
+            for &point in points {
+                canvas.disc(point, pen.dot + pen.rim, rim);
+                canvas.disc(point, pen.dot, Ink::new(color, 1.0));
+            }
+        }
+    }
+
+    fn edge_points(&self, edge: &Edge) -> Vec<Point> {
+        edge.points
+            .iter()
+            .filter_map(|&i| self.points.get(i).copied())
+            .collect()
+    }
+
+    /// Widths in proportion to the face: the geometric mean of the sides of the points' box.
+    fn pen(&self) -> Pen {
+        let size = [self.points, self.reference]
+            .iter()
+            .filter_map(|points| face_size(points))
+            .next()
+            .unwrap_or(0.0);
+        // Below these a line is no longer seen; above, it hides the face.
+        let unit = size.clamp(90.0, 4000.0) * self.thickness;
+        Pen {
+            line: unit * 0.0065,
+            dot: unit * 0.0085,
+            rim: unit * 0.0045,
+        }
+    }
+}
+
+/// Draws several faces over a copy of `image`.
+pub fn draw_overlays(image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
+    let mut canvas = Canvas::new(image);
+    for overlay in overlays {
+        overlay.draw_on(&mut canvas);
+    }
+    canvas.into_image()
+}
+
+/// Line width and dot radii, in pixels.
+struct Pen {
+    line: f64,
+    dot: f64,
+    rim: f64,
+}
+
+/// The geometric mean of the sides of the points' box; None without two points apart.
+fn face_size(points: &[Point]) -> Option<f64> {
+    let mut low = Point::new(f64::INFINITY, f64::INFINITY);
+    let mut high = Point::new(f64::NEG_INFINITY, f64::NEG_INFINITY);
+    for p in points.iter().filter(|p| p.x.is_finite() && p.y.is_finite()) {
+        low = Point::new(low.x.min(p.x), low.y.min(p.y));
+        high = Point::new(high.x.max(p.x), high.y.max(p.y));
+    }
+    let size = ((high.x - low.x) * (high.y - low.y)).sqrt();
+    (size.is_finite() && size > 0.0).then_some(size)
+}
+
+/// The half axis, not shorter than a line is wide.
+fn visible(axis: Point, line: f64) -> Point {
+    let length = axis.x.hypot(axis.y);
+    let least = LEAST_HALF_AXIS * line;
+    if length >= least {
+        axis
+    } else if length > 0.0 {
+        Point::new(axis.x * least / length, axis.y * least / length)
+    } else {
+        // A point-like spread: the direction does not matter, but the two axes must differ.
+        Point::new(least, 0.0)
+    }
+}
