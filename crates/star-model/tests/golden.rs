@@ -1,8 +1,9 @@
 //! Everything here against what the published program computes.
 
-mod golden_tests {
-    pub mod decoder;
-    pub mod modules;
-    pub mod networks;
-}
+#[path = "golden_tests/decoder.rs"]
+mod decoder;
+#[path = "golden_tests/modules.rs"]
+mod modules;
+#[path = "golden_tests/networks.rs"]
+mod networks;
 mod support;

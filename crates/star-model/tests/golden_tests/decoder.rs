@@ -33,9 +33,16 @@ fn decoder() {
         let expected = golden.values(&key("grad_heatmap"));
         for point in 0..points {
             let map = point * height * width..(point + 1) * height * width;
-            let largest = expected[map.clone()].iter().fold(0.0f64, |m, v| m.max(v.abs()));
+            let largest = expected[map.clone()]
+                .iter()
+                .fold(0.0f64, |m, v| m.max(v.abs()));
             let what = format!("{case}: gradient of map {point}");
-            assert_close(&what, &found[map.clone()], &expected[map], 3e-5 * largest + 1e-6);
+            assert_close(
+                &what,
+                &found[map.clone()],
+                &expected[map],
+                3e-5 * largest + 1e-6,
+            );
         }
     }
 }

@@ -40,8 +40,8 @@ fn check(golden: &Golden, case: &str) -> usize {
     if let Some(weight) = state_shape("conv.weight") {
         let input = golden.shape(&key("in0"));
         let output = golden.shape(&key("upstream"));
-        let config =
-            ConvConfig::new(weight[1], weight[0], weight[2]).with_stride(input[2].div_ceil(output[2]));
+        let config = ConvConfig::new(weight[1], weight[0], weight[2])
+            .with_stride(input[2].div_ceil(output[2]));
         let block = match state_shape("bn.weight") {
             Some(_) => ConvBlock::normalised(config, &Default::default()),
             None => ConvBlock::plain(config, &Default::default()),
@@ -55,7 +55,11 @@ fn check(golden: &Golden, case: &str) -> usize {
         let block = ResBlock::new(weight[1], output, &Default::default());
         check_block(golden, case, 0, block, ResBlock::forward)
     } else if golden.has(&key("state/low1.bn1.weight")) {
-        let depth = golden.under(&key("state")).iter().map(|name| name.matches("low2").count()).max();
+        let depth = golden
+            .under(&key("state"))
+            .iter()
+            .map(|name| name.matches("low2").count())
+            .max();
         let depth = depth.unwrap();
         let channels = golden.shape(&key("in0"))[1];
         let coords = match state_shape("coordconv.conv.weight").map(|shape| shape[1] - channels) {
@@ -68,7 +72,9 @@ fn check(golden: &Golden, case: &str) -> usize {
         };
         let previous = || golden.has(&key("in1")).then(|| golden.tensor(&key("in1")));
         let block = Hourglass::new(depth, channels, coords, &Default::default());
-        check_block(golden, case, depth, block, |block, x, mode| block.forward(x, previous(), mode))
+        check_block(golden, case, depth, block, |block, x, mode| {
+            block.forward(x, previous(), mode)
+        })
     } else if golden.has(&key("weight")) {
         check_e2h(golden, case)
     } else {
@@ -108,15 +114,25 @@ fn check_block<M: Module<Diff>>(
         let y = forward(&block, x.clone(), mode);
         close_within(format!("{case}/{label}/out"), floats(y.clone()), 0.0);
 
-        let grads = (y * golden.tensor(&format!("{case}/upstream"))).sum().backward();
-        close_within(format!("{case}/{label}/grad_in0"), floats(x.grad(&grads).unwrap()), 0.0);
+        let grads = (y * golden.tensor(&format!("{case}/upstream")))
+            .sum()
+            .backward();
+        close_within(
+            format!("{case}/{label}/grad_in0"),
+            floats(x.grad(&grads).unwrap()),
+            0.0,
+        );
         let mut collected = ParamGrads::new(&grads);
         block.visit(&mut collected);
         let names = named_shapes::<Diff, _>(&block, depth);
         // Visits and names come in the same order.
-        let order: Vec<String> = named_tensors_of(&block, depth).into_iter().map(|(name, _)| name).collect();
+        let order: Vec<String> = named_tensors_of(&block, depth)
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect();
         assert_eq!(order.len(), names.len());
-        let mut grads: HashMap<String, Option<Vec<f64>>> = order.into_iter().zip(collected.found).collect();
+        let mut grads: HashMap<String, Option<Vec<f64>>> =
+            order.into_iter().zip(collected.found).collect();
         // Gradients that cancel out to 0 (of biases before a norm) are as noisy as the others.
         let prefix = format!("{case}/{label}/grad");
         let all = golden.under(&prefix).into_iter();
@@ -125,23 +141,39 @@ fn check_block<M: Module<Diff>>(
         for name in golden.under(&prefix) {
             // A missing gradient is one of exactly zero.
             let what = format!("{case}/{label}/grad/{name}");
-            let found = grads.remove(&name).unwrap_or_else(|| panic!("{what}: no such parameter"));
+            let found = grads
+                .remove(&name)
+                .unwrap_or_else(|| panic!("{what}: no such parameter"));
             let found = found.unwrap_or_else(|| vec![0.0; golden.values(&what).len()]);
             close_within(what, found, largest);
         }
-        let rest: Vec<_> = grads.iter().filter(|(_, grad)| grad.is_some()).map(|(name, _)| name).collect();
-        assert!(rest.is_empty(), "{case}/{label}: gradients the published program does not have: {rest:?}");
+        let rest: Vec<_> = grads
+            .iter()
+            .filter(|(_, grad)| grad.is_some())
+            .map(|(name, _)| name)
+            .collect();
+        assert!(
+            rest.is_empty(),
+            "{case}/{label}: gradients the published program does not have: {rest:?}"
+        );
 
         let after: HashMap<_, _> = named_tensors_of(&block, depth).into_iter().collect();
         for name in golden.under(&format!("{case}/{label}/buffer_after")) {
             if let Some(data) = after.get(&name) {
-                close_within(format!("{case}/{label}/buffer_after/{name}"), data.iter::<f64>().collect(), 0.0);
+                close_within(
+                    format!("{case}/{label}/buffer_after/{name}"),
+                    data.iter::<f64>().collect(),
+                    0.0,
+                );
             } else {
                 assert!(is_ignored(&name, false), "{case}: unknown buffer {name}");
             }
         }
     }
-    println!("{case}: {checked} arrays, at worst {:.0} % of the tolerance", 100.0 * worst);
+    println!(
+        "{case}: {checked} arrays, at worst {:.0} % of the tolerance",
+        100.0 * worst
+    );
     checked
 }
 
@@ -157,7 +189,10 @@ struct ParamGrads<'a> {
 
 impl<'a> ParamGrads<'a> {
     fn new(grads: &'a <Diff as AutodiffBackend>::Gradients) -> Self {
-        Self { grads, found: Vec::new() }
+        Self {
+            grads,
+            found: Vec::new(),
+        }
     }
 }
 
@@ -173,7 +208,11 @@ fn check_e2h(golden: &Golden, case: &str) -> usize {
     let edges = edges_of(&weight, shape[0], shape[1]);
     let e2h = E2h::<Diff>::new(shape[0], &edges, &Default::default());
     assert_eq!(floats(e2h.weight.value()), weight, "{case}: weight");
-    assert_eq!(floats(e2h.bias.value()), golden.values(&format!("{case}/bias")), "{case}: bias");
+    assert_eq!(
+        floats(e2h.bias.value()),
+        golden.values(&format!("{case}/bias")),
+        "{case}: bias"
+    );
     let expected = golden.values(&format!("{case}/out"));
     let found = floats(e2h.forward(golden.tensor(&format!("{case}/in0"))));
     assert_close(case, &found, &expected, relative(&expected, ULPS));
@@ -183,7 +222,11 @@ fn check_e2h(golden: &Golden, case: &str) -> usize {
 /// The points on each edge, from the edge-to-landmark weights `[points, edges]`.
 pub fn edges_of(weight: &[f64], points: usize, edges: usize) -> Vec<Vec<usize>> {
     (0..edges)
-        .map(|e| (0..points).filter(|p| weight[p * edges + e] != 0.0).collect())
+        .map(|e| {
+            (0..points)
+                .filter(|p| weight[p * edges + e] != 0.0)
+                .collect()
+        })
         .collect()
 }
 
@@ -195,19 +238,20 @@ fn check_function(golden: &Golden, case: &str) -> usize {
         let expected = golden.values(&what);
         assert_close(&what, &floats(found), &expected, relative(&expected, ULPS));
     };
-    let function: fn(Tensor<Diff, 4>) -> Tensor<Diff, 4> = match case.split(|c: char| !c.is_alphabetic()).next() {
-        Some("addcoords") => {
-            let heatmaps = golden.tensor(&format!("{case}/in1"));
-            compare("out", append_coords(input(), Some(heatmaps)));
-            compare("out_no_heatmap", append_coords(input(), None));
-            return 2;
-        }
-        Some("in") => instance_norm_relu,
-        Some("sigmoid") => activation::sigmoid,
-        Some("upsample") => double,
-        Some("maxpool") => halve,
-        _ => panic!("unknown case {case}"),
-    };
+    let function: fn(Tensor<Diff, 4>) -> Tensor<Diff, 4> =
+        match case.split(|c: char| !c.is_alphabetic()).next() {
+            Some("addcoords") => {
+                let heatmaps = golden.tensor(&format!("{case}/in1"));
+                compare("out", append_coords(input(), Some(heatmaps)));
+                compare("out_no_heatmap", append_coords(input(), None));
+                return 2;
+            }
+            Some("in") => instance_norm_relu,
+            Some("sigmoid") => activation::sigmoid,
+            Some("upsample") => double,
+            Some("maxpool") => halve,
+            _ => panic!("unknown case {case}"),
+        };
     if !golden.has(&format!("{case}/upstream")) {
         compare("out", function(input()));
         return 1;
@@ -216,7 +260,9 @@ fn check_function(golden: &Golden, case: &str) -> usize {
         let x = input().require_grad();
         let y = function(x.clone());
         compare(&format!("{label}/out"), y.clone());
-        let grads = (y * golden.tensor(&format!("{case}/upstream"))).sum().backward();
+        let grads = (y * golden.tensor(&format!("{case}/upstream")))
+            .sum()
+            .backward();
         let grad = Tensor::<Diff, 4>::from_inner(x.grad(&grads).unwrap());
         compare(&format!("{label}/grad_in0"), grad);
     }
