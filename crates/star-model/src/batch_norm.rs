@@ -82,7 +82,8 @@ impl<B: Backend> BatchNorm<B> {
     fn move_statistics(&self, mean: Tensor<B, 1>, variance: Tensor<B, 1>, count: usize) {
         let unbiased = count as f64 / count.saturating_sub(1).max(1) as f64;
         let moved = |state: &RunningState<Tensor<B, 1>>, batch: Tensor<B, 1>| {
-            let value = state.value_sync() * (1.0 - MOMENTUM) + batch * MOMENTUM;
+            // Loaded statistics would be tracked as parameters are; as buffers they have no gradient.
+            let value = state.value_sync().detach() * (1.0 - MOMENTUM) + batch * MOMENTUM;
             state.update(value);
             // An update stays pending until the next one; asking for the value brings it in at once.
             state.value_sync();

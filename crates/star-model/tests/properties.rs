@@ -575,7 +575,7 @@ fn gradients_are_slopes() {
         net.visit(&mut collect);
 
         let (near, share) = if config.aam {
-            (1e-4, 1e-2)
+            (1e-3, 5e-2)
         } else {
             (1e-7, 1e-5)
         };

@@ -39,8 +39,8 @@ pub struct Args {
     #[arg(long, default_value = "", hide_default_value = true)]
     norm: String,
     /// FR and AUC threshold as a fraction [default: the published one: 0.05 for 300-W, otherwise 0.1]
-    #[arg(long, default_value_t = 0.0, hide_default_value = true, value_parser = threshold)]
-    threshold: f64,
+    #[arg(long, value_parser = threshold)]
+    threshold: Option<f64>,
     /// Faces that go through the network at once
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -93,7 +93,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         batch_size: args.batch.into(),
         workers: args.workers.into(),
         norm: args.norm,
-        threshold: args.threshold,
+        threshold: args.threshold.unwrap_or(0.0),
     };
     // An unknown norm is refused before the work, not after.
     if !options.norm.is_empty() {

@@ -41,7 +41,9 @@ impl<B: Backend> E2h<B> {
 
     /// `[batch, edges, h, w]` -> `[batch, points, h, w]`
     pub fn forward(&self, edges: Tensor<B, 4>) -> Tensor<B, 4> {
-        crate::conv::convolve(edges, self.weight.value(), Some(self.bias.value()), 1)
+        // Constants of the layout: loaded ones would be tracked, and then trained, as parameters are.
+        let (weight, bias) = (self.weight.value().detach(), self.bias.value().detach());
+        crate::conv::convolve(edges, weight, Some(bias), 1)
     }
 
     pub(crate) fn unshared(&self) -> Self {

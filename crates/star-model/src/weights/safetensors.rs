@@ -16,6 +16,10 @@ use crate::error::ModelError;
 use crate::layers::Layers;
 use crate::net::StarNet;
 
+/// The file's one metadata entry, a JSON object of all others: with several entries the format leaves their order to chance,
+/// and the same weights would not make the same file.
+const METADATA_KEY: &str = "star";
+
 /// The metadata key of the configuration, as JSON.
 pub const CONFIG_KEY: &str = "star.config";
 
@@ -55,9 +59,11 @@ pub fn save_weights<B: Backend>(
         ));
     }
     let json = serde_json::to_string(config).map_err(|e| ModelError::Config(e.to_string()))?;
-    let mut metadata: HashMap<String, String> =
-        extra.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-    metadata.insert(CONFIG_KEY.into(), json);
+    let mut contents = extra.clone();
+    contents.insert(CONFIG_KEY.into(), json);
+    let contents =
+        serde_json::to_string(&contents).map_err(|e| ModelError::Config(e.to_string()))?;
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), contents)]);
 
     let views = named_tensors(net)
         .into_iter()
@@ -111,12 +117,17 @@ fn read_weights(path: &Path) -> Result<Contents, ModelError> {
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
     let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
 
-    let mut extra: BTreeMap<String, String> = metadata
+    let contents = metadata
         .metadata()
-        .iter()
-        .flatten()
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
+        .as_ref()
+        .and_then(|m| m.get(METADATA_KEY))
+        .ok_or_else(|| {
+            format(format!(
+                "was not written by this program (it has no metadata key `{METADATA_KEY}`)"
+            ))
+        })?;
+    let mut extra: BTreeMap<String, String> = serde_json::from_str(contents)
+        .map_err(|e| format(format!("its metadata cannot be read: {e}")))?;
     let json = extra.remove(CONFIG_KEY).ok_or_else(|| {
         format(format!(
             "holds no network configuration (metadata key `{CONFIG_KEY}`)"
