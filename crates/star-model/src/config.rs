@@ -85,7 +85,7 @@ impl StarNetConfig {
                 return fail(format!("{name} is {value}; it must be even, at least 2"));
             }
         }
-        if self.input_size == 0 || self.input_size % INNERMOST_STRIDE != 0 {
+        if self.input_size == 0 || !self.input_size.is_multiple_of(INNERMOST_STRIDE) {
             return fail(format!(
                 "input_size is {}; it must be a multiple of {INNERMOST_STRIDE}",
                 self.input_size

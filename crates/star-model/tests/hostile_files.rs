@@ -19,6 +19,9 @@ static ALLOCATOR: Counting = Counting;
 /// Small and fast: xorshift.
 struct Random(u64);
 
+/// Reads a file and forgets what it held.
+type Reader = fn(&Path) -> Result<(), ModelError>;
+
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
@@ -82,13 +85,12 @@ fn read_safetensors(path: &Path) -> Result<(), ModelError> {
 #[test]
 fn hostile_files() {
     let device = Default::default();
-    let mut files: Vec<(PathBuf, fn(&Path) -> Result<(), ModelError>)> =
-        std::fs::read_dir(golden_dir())
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| path.extension().is_some_and(|e| e == "pkl"))
-            .map(|path| (path, read_pkl as _))
-            .collect();
+    let mut files: Vec<(PathBuf, Reader)> = std::fs::read_dir(golden_dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|e| e == "pkl"))
+        .map(|path| (path, read_pkl as _))
+        .collect();
     assert!(!files.is_empty());
     let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("own.safetensors");
     let config = StarNetConfig::new(5, vec![vec![0, 1], vec![2, 3]])

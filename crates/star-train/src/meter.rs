@@ -66,7 +66,7 @@ impl<B: Backend> Pending<B> {
     }
 
     /// Steps waiting to be read.
-    pub fn len(&self) -> usize {
+    pub fn waiting(&self) -> usize {
         self.tables.len()
     }
 

@@ -72,7 +72,7 @@ fn simpson(y: &[f64], h: f64) -> f64 {
     match n {
         0 | 1 => 0.0,
         2 => h * (y[0] + y[1]) / 2.0,
-        _ if n % 2 == 0 => {
+        _ if n.is_multiple_of(2) => {
             let last = 5.0 / 12.0 * y[n - 1] + 2.0 / 3.0 * y[n - 2] - 1.0 / 12.0 * y[n - 3];
             simpson(&y[..n - 1], h) + h * last
         }

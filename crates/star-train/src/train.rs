@@ -234,7 +234,8 @@ pub fn train<B: AutodiffBackend>(
             pending.push(state.position.step, batch.names, table);
 
             let stopping = stop.now(state.position.step);
-            if pending.len() >= settings.log_every || state.position.batch == steps || stopping {
+            if pending.waiting() >= settings.log_every || state.position.batch == steps || stopping
+            {
                 run.append_steps(&pending.read(&mut state.position.meter, &terms)?)?;
                 let steps_left = (settings.epochs - epoch + 1) * steps - state.position.batch;
                 observer.step(&StepInfo {
@@ -257,7 +258,7 @@ pub fn train<B: AutodiffBackend>(
         }
         drop(batches);
 
-        let mut record = if epoch % settings.eval_every == 0 || epoch == settings.epochs {
+        let mut record = if epoch.is_multiple_of(settings.eval_every) || epoch == settings.epochs {
             evaluate_epoch(&state, &faces.selection, &eval, device, observer)?
         } else {
             unevaluated(&state.position)
@@ -280,7 +281,7 @@ pub fn train<B: AutodiffBackend>(
         state.position.epoch += 1;
         state.position.batch = 0;
         state.position.meter = Meter::default();
-        if epoch % settings.checkpoint_every == 0 || epoch == settings.epochs {
+        if epoch.is_multiple_of(settings.checkpoint_every) || epoch == settings.epochs {
             checkpoint::save(&state, &run)?;
         }
     }

@@ -29,9 +29,8 @@ pub fn uniform(name: &str, seed: u64, i: u64) -> f64 {
 pub fn values(name: &str, shape: &[usize], seed: u64) -> Vec<f32> {
     let fan_in: usize = shape.iter().skip(1).product();
     let is_bn = shape.len() == 1 && !name.ends_with("conv.bias");
-    let (low, high) = if name.ends_with("running_var") {
-        (0.5, 1.5)
-    } else if is_bn && name.ends_with("weight") {
+    let around_one = name.ends_with("running_var") || is_bn && name.ends_with("weight");
+    let (low, high) = if around_one {
         (0.5, 1.5)
     } else if is_bn {
         (-0.3, 0.3)

@@ -383,7 +383,7 @@ fn check_xml(text: &str) -> Vec<&str> {
         }
         let end = start + rest[start..].find('>').expect("a tag that is never closed");
         let tag = &rest[start + 1..end];
-        assert!(tag.matches('"').count() % 2 == 0, "{tag}");
+        assert!(tag.matches('"').count().is_multiple_of(2), "{tag}");
         if let Some(name) = tag.strip_prefix('/') {
             assert_eq!(open.pop(), Some(name));
         } else {
@@ -470,10 +470,9 @@ fn svg_is_well_formed_for_any_values() {
 fn path(svg: &str) -> Vec<f64> {
     let curve = check_xml(svg)
         .into_iter()
-        .filter(|t| {
+        .rfind(|t| {
             t.starts_with("path") && t.contains("d=\"M") && !t.contains(&format!("d=\"M{}", "716"))
         })
-        .next_back()
         .expect("a curve");
     let d = curve.split('"').nth(1).expect("its path");
     d.split(['M', 'L', ' ', 'H', 'V'])
