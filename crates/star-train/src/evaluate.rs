@@ -265,7 +265,7 @@ impl Scores {
     /// One line that says what the figures are.
     pub fn line(&self) -> String {
         let mut line = format!(
-            "{}: NME {:.2} % {}, FR {:.2} % and AUC {:.4} at {} (published rule: {:.2} %, {:.4} at {}), {} faces",
+            "{}: NME {:.2} % {}, FR {:.2} % and AUC {:.4} at {:.4} (published rule: {:.2} %, {:.4} at {:.4}), {} faces",
             self.title,
             self.nme * 100.0,
             self.norm,

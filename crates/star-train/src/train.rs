@@ -120,6 +120,7 @@ pub struct Finished {
     pub test: Option<Scores>,
     /// What predicting the training set's mean shape in every crop would score on the selection set.
     pub mean_shape: f64,
+    /// Of all whole epochs, those before a resume too; the beginning of an epoch that was interrupted is not in it.
     pub train_seconds: f64,
 }
 
@@ -198,7 +199,6 @@ pub fn train<B: AutodiffBackend>(
     let steps = loader.batches();
     config.check_batch(settings.batch_size.min(faces.train.len()))?;
     let clock = Clock::start(state.position.step);
-    let mut train_seconds = 0.0;
 
     while state.position.epoch <= settings.epochs {
         let epoch = state.position.epoch;
@@ -272,7 +272,6 @@ pub fn train<B: AutodiffBackend>(
         record.average_loss = state.position.meter.means().iter().sum::<f64>() / terms.len() as f64;
         record.learning_rate = rate;
         record.seconds = epoch_began.elapsed().as_secs_f64();
-        train_seconds += record.seconds;
 
         keep_if_best(&mut state, &record, recipe, &config, &layout, &run)?;
         run.append_metrics(&record)?;
@@ -287,16 +286,7 @@ pub fn train<B: AutodiffBackend>(
     }
 
     let finished = finish(
-        &state,
-        recipe,
-        &config,
-        &layout,
-        &faces,
-        &eval,
-        &run,
-        train_seconds,
-        device,
-        observer,
+        &state, recipe, &config, &layout, &faces, &eval, &run, device, observer,
     )?;
     Ok(Outcome::Finished(Box::new(finished)))
 }
@@ -429,7 +419,6 @@ fn finish<B: AutodiffBackend>(
     faces: &Faces,
     eval: &EvalOptions,
     run: &RunDir,
-    train_seconds: f64,
     device: &B::Device,
     observer: &mut dyn Observer,
 ) -> Result<Finished, TrainError> {
@@ -505,7 +494,7 @@ fn finish<B: AutodiffBackend>(
         mean_shape: mean_shape_nme(&*faces.train, &faces.selection, eval)?,
         selection,
         test,
-        train_seconds,
+        train_seconds: state.position.history.iter().map(|r| r.seconds).sum(),
     })
 }
 
