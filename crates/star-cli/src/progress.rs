@@ -110,7 +110,7 @@ fn describe_epoch(record: &EpochRecord) -> String {
         );
     }
     text += &format!(
-        "  held-out NME {} (EMA {})",
+        "  NME {} (EMA {})",
         percent(record.nme),
         percent(record.nme_ema)
     );

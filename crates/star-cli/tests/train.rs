@@ -90,18 +90,16 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
         .collect();
     let crop = face["crop"].as_array().expect("array");
     let crop: Vec<f64> = crop.iter().filter_map(serde_json::Value::as_f64).collect();
-    folder.write(
-        "one.tsv",
-        format!(
-            "run/report/test_faces.png\t{}\t{}\t{}\t{}\t{}\n",
-            ["0"; 10].join(","),
-            points.join(","),
-            crop[2] / 200.0,
-            crop[0] + crop[2] / 2.0,
-            crop[1] + crop[3] / 2.0,
-        ),
+    let line = format!(
+        "run/report/test_faces.png\t{}\t{}\t{}\t{}\t{}",
+        ["0"; 10].join(","),
+        points.join(","),
+        crop[2] / 200.0,
+        crop[0] + crop[2] / 2.0,
+        crop[1] + crop[3] / 2.0,
     );
-    let line = folder.succeed(&[
+    folder.write("one.tsv", format!("{line}\n"));
+    let table = folder.succeed(&[
         "eval",
         "--weights",
         weights,
@@ -112,16 +110,59 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
         "--json",
         "e.json",
     ]);
-    assert!(
-        line.contains("NME 0.00 %") && line.contains("1 faces"),
-        "{line}"
-    );
+    assert_row(&table, &["all", "1", "0.00", "%"]);
     let json: serde_json::Value = serde_json::from_slice(&read(&folder, "e.json")).expect("JSON");
     for key in ["nme", "fr", "auc", "thresholds", "norm", "faces"] {
         assert!(!json[key].is_null(), "{key}");
     }
     assert!(json["nme"].as_f64().expect("number") < 1e-6);
     assert_eq!(json["per_face"][0]["image"], "run/report/test_faces.png");
+
+    // Attributes in a list are rows of the table, and parts of the JSON.
+    let list = format!("{line}\t0,0,0,0,0,1\n{line}\t0,0,0,0,1,1\n{line}\t0,0,0,0,0,0\n");
+    folder.write("three.tsv", list);
+    let eval = [
+        "eval",
+        "--weights",
+        weights,
+        "--annotations",
+        "three.tsv",
+        "--images",
+        ".",
+        "--json",
+        "e.json",
+    ];
+    let table = folder.succeed(&eval);
+    assert_row(&table, &["all", "3", "0.00", "%"]);
+    assert_row(&table, &["blur", "2", "0.00", "%"]);
+    assert_row(&table, &["occlusion", "1", "0.00", "%"]);
+    assert!(!table.contains("makeup"), "{table}");
+    let json: serde_json::Value = serde_json::from_slice(&read(&folder, "e.json")).expect("JSON");
+    assert_eq!(json["subsets"][1]["name"], "blur");
+    assert_eq!(json["subsets"][1]["indices"], serde_json::json!([0, 1]));
+
+    // Other crops, other answers: the error is no longer zero, and the same call says the same.
+    let disturbed = [&eval[..], &["--box-noise", "0.1", "--passes", "2"]].concat();
+    let table = folder.succeed(&disturbed);
+    assert!(
+        table.contains("crops disturbed by 0.1, 2 passes"),
+        "{table}"
+    );
+    assert!(!table.contains(" 0.00 % "), "{table}");
+    assert_eq!(folder.succeed(&disturbed), table);
+    let once = folder.succeed(&disturbed[..eval.len() + 2]);
+    assert_ne!(once.lines().nth(2), table.lines().nth(2));
+}
+
+/// A row of a table that begins with these words.
+#[track_caller]
+fn assert_row(table: &str, words: &[&str]) {
+    let found = table.lines().any(|line| {
+        line.split_whitespace()
+            .take(words.len())
+            .eq(words.iter().copied())
+    });
+    assert!(found, "no row {words:?} in\n{table}");
 }
 
 #[test]

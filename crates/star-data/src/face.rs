@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use crate::{error::DataError, layout::Layout, point::Point};
+use crate::{crop::CropRule, error::DataError, layout::Layout, point::Point};
 
 /// Which square of the picture the network sees: `200 * scale` pixels wide around `center`.
 ///
@@ -47,5 +47,13 @@ pub trait FaceSource: Send + Sync {
     /// Only synthetic faces know it; with it an error splits into a part along the contour and one across.
     fn tangents(&self, _index: usize) -> Option<Vec<Option<Point>>> {
         None
+    }
+    /// The parts that papers give figures for, by name, as indices of faces.
+    fn subsets(&self) -> Vec<(String, Vec<usize>)> {
+        Vec::new()
+    }
+    /// How the crops of these faces follow from the landmarks, as far as can be told: what a network trained on them expects.
+    fn crop_rule(&self) -> CropRule {
+        CropRule::default()
     }
 }

@@ -1,12 +1,13 @@
 //! A part of a source, and the fair way to hold a part out.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    crop::CropRule,
     error::DataError,
     face::{Face, FaceSource},
     layout::Layout,
@@ -69,6 +70,22 @@ impl FaceSource for Subset {
 
     fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
         self.source.tangents(*self.indices.get(index)?)
+    }
+
+    fn subsets(&self) -> Vec<(String, Vec<usize>)> {
+        let mut subsets = self.source.subsets();
+        for (_, faces) in &mut subsets {
+            let of_source: BTreeSet<usize> = faces.iter().copied().collect();
+            *faces = (0..self.indices.len())
+                .filter(|&i| of_source.contains(&self.indices[i]))
+                .collect();
+        }
+        subsets.retain(|(_, faces)| !faces.is_empty());
+        subsets
+    }
+
+    fn crop_rule(&self) -> CropRule {
+        self.source.crop_rule()
     }
 }
 

@@ -9,12 +9,13 @@ use std::{
 };
 
 use crate::{
-    crop::CROP_UNIT,
+    crop::{CROP_UNIT, CropRule},
     decode::decode_file,
     error::DataError,
     face::{CropBox, Face, FaceSource},
     layout::Layout,
     point::Point,
+    published_subsets::published_subsets,
 };
 
 /// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
@@ -344,6 +345,29 @@ impl FaceSource for TsvFaces {
         self.rows
             .get(index)
             .map_or_else(|| format!("face {index}"), |row| row.path.clone())
+    }
+
+    fn subsets(&self) -> Vec<(String, Vec<usize>)> {
+        published_subsets(&self.rows, &self.layout)
+    }
+
+    /// The longer side, and the median of the crops' widths over it.
+    fn crop_rule(&self) -> CropRule {
+        let side = CropRule::LISTS;
+        let mut margins: Vec<f64> = (self.rows.iter())
+            .filter_map(|row| {
+                Some(row.crop.scale / side.crop_of_points(&row.landmarks).ok()?.scale)
+            })
+            .collect();
+        margins.sort_by(f64::total_cmp);
+        match margins.get(margins.len() / 2) {
+            // Three digits: lists are rounded, and the rule is for people too.
+            Some(margin) => CropRule {
+                margin: (margin * 1000.0).round() / 1000.0,
+                ..side
+            },
+            None => CropRule::default(),
+        }
     }
 
     fn face(&self, index: usize) -> Result<Face, DataError> {

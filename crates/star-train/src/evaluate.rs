@@ -77,10 +77,27 @@ pub struct Scores {
     pub faces: usize,
     /// Faces left out of the mean because the ends of the norm coincide.
     pub excluded: Vec<String>,
+    /// The parts of the set that papers give figures for.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub subsets: Vec<SubsetScores>,
     /// Mean NME against the true landmarks (synthetic faces only).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub truth: Option<TruthScores>,
     pub per_face: Vec<FaceScore>,
+}
+
+/// Figures of a part of a set, at the set's norm and thresholds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SubsetScores {
+    pub name: String,
+    pub faces: usize,
+    pub nme: f64,
+    /// By the published rule.
+    pub fr: f64,
+    pub auc: f64,
+    pub plain: FailureAndAuc,
+    /// Which of the set's faces, as positions in `per_face`.
+    pub indices: Vec<usize>,
 }
 
 /// Where FR and AUC end.
@@ -199,18 +216,32 @@ pub fn score(
         .filter(|f| !f.nme.is_finite())
         .map(|f| f.image.clone())
         .collect();
-    let nmes: Vec<f64> = per_face
-        .iter()
-        .map(|f| f.nme)
-        .filter(|e| e.is_finite())
+    let figures = |name: &str, indices: Vec<usize>| -> SubsetScores {
+        let nmes: Vec<f64> = (indices.iter())
+            .filter_map(|&i| Some(per_face.get(i)?.nme))
+            .filter(|e| e.is_finite())
+            .collect();
+        let published = fr_auc_published(&nmes, threshold);
+        SubsetScores {
+            name: name.to_owned(),
+            faces: indices.len(),
+            nme: mean(&nmes),
+            fr: published.fr,
+            auc: published.auc,
+            plain: fr_auc_plain(&nmes, threshold),
+            indices,
+        }
+    };
+    let all = figures("all", (0..per_face.len()).collect());
+    let subsets = (set.faces.subsets().into_iter())
+        .map(|(name, indices)| figures(&name, indices))
         .collect();
-    let published = fr_auc_published(&nmes, threshold);
     Ok(Scores {
         title: title.to_owned(),
-        nme: mean(&nmes),
-        fr: published.fr,
-        auc: published.auc,
-        plain: fr_auc_plain(&nmes, threshold),
+        nme: all.nme,
+        fr: all.fr,
+        auc: all.auc,
+        plain: all.plain,
         thresholds: Thresholds {
             plain: threshold,
             published: (crate::metrics::published_bins(threshold) - 1) as f64 * 1e-4,
@@ -218,6 +249,7 @@ pub fn score(
         norm: norm_name.to_owned(),
         faces: faces.len(),
         excluded,
+        subsets,
         truth: truth_scores(faces, set, norm),
         per_face,
     })

@@ -29,7 +29,7 @@ use crate::{
     run_dir::{RunDir, write_json},
     run_report,
     schedule::{ema_decay, learning_rate},
-    weights_file::{read_weights, write_weights},
+    weights_file::{WeightsInfo, read_weights, write_weights},
 };
 
 /// Adam as published: rate only, no weight decay, eps 1e-8 (Burn's own default is 1e-5; REFERENCE T2).
@@ -167,6 +167,12 @@ pub fn train<B: AutodiffBackend>(
         threshold: recipe.eval.threshold,
     };
 
+    let crop = faces.train.crop_rule();
+    let info = WeightsInfo {
+        config: &config,
+        layout: &layout,
+        crop: &crop,
+    };
     let mut state = fresh_state::<B>(recipe, &config, &layout, device)?;
     let run = match start {
         Start::New(folder) => {
@@ -273,7 +279,7 @@ pub fn train<B: AutodiffBackend>(
         record.learning_rate = rate;
         record.seconds = epoch_began.elapsed().as_secs_f64();
 
-        keep_if_best(&mut state, &record, recipe, &config, &layout, &run)?;
+        keep_if_best(&mut state, &record, recipe, info, &run)?;
         run.append_metrics(&record)?;
         observer.epoch(&record);
         state.position.history.push(record);
@@ -285,9 +291,7 @@ pub fn train<B: AutodiffBackend>(
         }
     }
 
-    let finished = finish(
-        &state, recipe, &config, &layout, &faces, &eval, &run, device, observer,
-    )?;
+    let finished = finish(&state, recipe, info, &faces, &eval, &run, device, observer)?;
     Ok(Outcome::Finished(Box::new(finished)))
 }
 
@@ -369,8 +373,7 @@ fn keep_if_best<B: AutodiffBackend>(
     state: &mut TrainState<B>,
     record: &EpochRecord,
     recipe: &Recipe,
-    config: &StarNetConfig,
-    layout: &Layout,
+    info: WeightsInfo,
     run: &RunDir,
 ) -> Result<(), TrainError> {
     let Some((which, nme)) = record.better() else {
@@ -395,7 +398,7 @@ fn keep_if_best<B: AutodiffBackend>(
         }
         Weights::Ema => &state.ema,
     };
-    write_weights(net, config, layout, &provenance, &run.best_weights())?;
+    write_weights(net, info, &provenance, &run.best_weights())?;
     state.position.best = Some(record.clone());
     Ok(())
 }
@@ -414,8 +417,7 @@ impl Weights {
 fn finish<B: AutodiffBackend>(
     state: &TrainState<B>,
     recipe: &Recipe,
-    config: &StarNetConfig,
-    layout: &Layout,
+    info: WeightsInfo,
     faces: &Faces,
     eval: &EvalOptions,
     run: &RunDir,
@@ -426,16 +428,14 @@ fn finish<B: AutodiffBackend>(
     let weights = run.weights();
     write_weights(
         &state.net.valid(),
-        config,
-        layout,
+        info,
         &last,
         &weights.join("last.safetensors"),
     )?;
     let last = format!("EMA weights after epoch {}", recipe.train.epochs);
     write_weights(
         &state.ema,
-        config,
-        layout,
+        info,
         &last,
         &weights.join("last_ema.safetensors"),
     )?;

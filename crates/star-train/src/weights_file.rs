@@ -3,12 +3,13 @@
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::backend::Backend;
-use star_data::Layout;
+use star_data::{CropRule, Layout};
 use star_model::{StarNet, StarNetConfig, load_weights, save_weights};
 
 use crate::error::TrainError;
 
 const LAYOUT_KEY: &str = "star.layout";
+const CROP_KEY: &str = "star.crop";
 const PROVENANCE_KEY: &str = "star.provenance";
 
 /// A network that was read from a file, ready to predict.
@@ -16,26 +17,38 @@ pub struct TrainedNet<B: Backend> {
     pub net: StarNet<B>,
     pub config: StarNetConfig,
     pub layout: Layout,
+    /// How the crops that it was trained on follow from a face's box.
+    pub crop: CropRule,
     /// Which weights of which run these are.
     pub provenance: String,
 }
 
-/// Writes weights, whole or not at all.
+/// What a weights file says besides the numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct WeightsInfo<'a> {
+    pub config: &'a StarNetConfig,
+    pub layout: &'a Layout,
+    pub crop: &'a CropRule,
+}
+
+/// Writes weights, whole or not at all; `provenance` says which weights of which run they are.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub fn write_weights<B: Backend>(
     net: &StarNet<B>,
-    config: &StarNetConfig,
-    layout: &Layout,
+    info: WeightsInfo,
     provenance: &str,
     path: &Path,
 ) -> Result<(), TrainError> {
+    let crop = serde_json::to_string(info.crop)
+        .map_err(|e| TrainError::Invalid(format!("{}: {e}", path.display())))?;
     let extra = BTreeMap::from([
-        (LAYOUT_KEY.to_owned(), layout.to_toml()),
+        (LAYOUT_KEY.to_owned(), info.layout.to_toml()),
+        (CROP_KEY.to_owned(), crop),
         (PROVENANCE_KEY.to_owned(), provenance.to_owned()),
     ]);
-    Ok(save_weights(net, config, &extra, path)?)
+    Ok(save_weights(net, info.config, &extra, path)?)
 }
 
 /// Reads weights.
@@ -53,7 +66,13 @@ pub fn read_weights<B: Backend>(
             path.display()
         ))
     })?;
+    let crop = match loaded.extra.get(CROP_KEY) {
+        None => CropRule::default(),
+        Some(text) => serde_json::from_str(text)
+            .map_err(|e| TrainError::Invalid(format!("{}: its crop rule: {e}", path.display())))?,
+    };
     Ok(TrainedNet {
+        crop,
         net: loaded.net,
         config: loaded.config,
         layout: Layout::from_toml_str(layout, path)?,

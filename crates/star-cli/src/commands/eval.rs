@@ -3,14 +3,19 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use burn::tensor::backend::AutodiffBackend;
-use star_data::{FaceSource, TsvFaces};
-use star_train::{EvalOptions, EvalSet, predict_set, read_weights, run_dir::write_json, score};
+use star_data::{FaceSource, Recropped, TsvFaces};
+use star_train::{
+    EvalOptions, EvalSet, predict_in_passes, read_weights, run_dir::write_json, score, score_table,
+};
 
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
     progress::Printer,
 };
+
+/// The same disturbed crops at every call, so that figures compare.
+const BOX_NOISE_SEED: u64 = 0;
 
 /// Evaluate weights on annotated faces: NME, FR, AUC
 #[derive(Debug, clap::Args)]
@@ -41,6 +46,12 @@ pub struct Args {
     /// FR and AUC threshold as a fraction [default: the published one: 0.05 for 300-W, otherwise 0.1]
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
+    /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
+    passes: u16,
+    /// Disturb the crops as a detector would: standard deviation of centre and size as a share of the width, such as 0.05 (seeded)
+    #[arg(long, value_name = "SHARE", value_parser = noise)]
+    box_noise: Option<f64>,
     /// Faces that go through the network at once
     #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
     batch: u16,
@@ -53,6 +64,13 @@ fn threshold(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(t) if t > 0.0 && t <= 1.0 => Ok(t),
         _ => Err("give a fraction above 0 and up to 1, such as 0.08 for 8 %".into()),
+    }
+}
+
+fn noise(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=0.5).contains(&share) => Ok(share),
+        _ => Err("give a share from 0 to 0.5, such as 0.05".into()),
     }
 }
 
@@ -84,10 +102,16 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             .unwrap_or_default(),
     };
     let faces = TsvFaces::open(&args.annotations, &images, trained.layout.clone())?;
-    let set = EvalSet {
-        title: args.annotations.display().to_string(),
-        faces: Arc::new(faces) as Arc<dyn FaceSource>,
-    };
+    let mut title = args.annotations.display().to_string();
+    let mut faces: Arc<dyn FaceSource> = Arc::new(faces);
+    if let Some(share) = args.box_noise {
+        faces = Arc::new(Recropped::disturbed(faces, share, BOX_NOISE_SEED));
+        title += &format!(", crops disturbed by {share}");
+    }
+    if args.passes > 1 {
+        title += &format!(", {} passes", args.passes);
+    }
+    let set = EvalSet { title, faces };
     let options = EvalOptions {
         input_size: trained.config.input_size,
         batch_size: args.batch.into(),
@@ -100,11 +124,19 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         trained.layout.norm(Some(&options.norm))?;
     }
     let mut printer = Printer::default();
-    let predicted = predict_set(&trained.net, &set, &options, device, &mut printer)?;
+    let predicted = predict_in_passes(
+        &trained.net,
+        &set,
+        &options,
+        &trained.crop,
+        args.passes.into(),
+        device,
+        &mut printer,
+    )?;
     printer.finish();
     let title = format!("{} ({})", set.title, trained.provenance);
     let scores = score(&title, &predicted, &set, &options)?;
-    println!("{}", scores.line());
+    println!("{}", score_table(&scores));
     if let Some(path) = args.json {
         write_json(&path, &scores)?;
         println!("figures of every face: {}", path.display());

@@ -4,9 +4,9 @@ use std::{path::PathBuf, process::ExitCode};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::{Subcommand, ValueEnum};
-use star_data::Layout;
+use star_data::{CropRule, Layout};
 use star_model::{PklWeights, StarNetConfig, import_pkl, info};
-use star_train::{Recipe, read_weights, write_weights};
+use star_train::{Recipe, WeightsInfo, read_weights, write_weights};
 
 use crate::{
     backend::{BackendName, Job, run_on},
@@ -142,13 +142,12 @@ fn import<B: Backend>(
     let file = pkl
         .file_name()
         .map_or_else(String::new, |f| f.to_string_lossy().into_owned());
-    write_weights(
-        &loaded.net,
-        &config,
-        &layout,
-        &format!("{name} of {file}"),
-        &out,
-    )?;
+    let info = WeightsInfo {
+        config: &config,
+        layout: &layout,
+        crop: &CropRule::LISTS,
+    };
+    write_weights(&loaded.net, info, &format!("{name} of {file}"), &out)?;
     println!(
         "{}: {} points, {} stacks, {} channels, layout {}, written to {}",
         pkl.display(),

@@ -21,9 +21,9 @@ const PICTURES: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
 const DEEPEST: usize = 6;
 
 /// One of the folders that 300-W is handed out in.
-struct Part {
+pub struct Part {
     /// What messages call it.
-    name: &'static str,
+    pub name: &'static str,
     /// Names that some folder on the path must have, or end with.
     marks: &'static [&'static str],
     train: bool,
@@ -33,7 +33,8 @@ struct Part {
     published: usize,
 }
 
-const PARTS: [Part; 8] = [
+/// The folders of 300-W.
+pub const PARTS: [Part; 8] = [
     Part {
         name: "afw",
         marks: &["afw"],
@@ -93,7 +94,7 @@ const PARTS: [Part; 8] = [
 ];
 
 /// The published subsets and what they are made of.
-const SUBSETS: [(&str, &[&str]); 4] = [
+pub const SUBSETS: [(&str, &[&str]); 4] = [
     ("common", &["helen/testset", "lfpw/testset"]),
     ("challenge", &["ibug"]),
     ("full", &["helen/testset", "lfpw/testset", "ibug"]),
@@ -357,7 +358,7 @@ fn walk(
 }
 
 /// The part whose marks all appear among the folder's names.
-fn part_of(folder: &Path) -> Option<usize> {
+pub fn part_of(folder: &Path) -> Option<usize> {
     let names: Vec<String> = folder
         .components()
         .map(|c| c.as_os_str().to_string_lossy().to_ascii_lowercase())

@@ -10,6 +10,7 @@ mod report;
 mod wflw;
 
 pub use ibug300w::prepare_300w;
+pub(crate) use ibug300w::{PARTS as IBUG_PARTS, SUBSETS as IBUG_SUBSETS, part_of as ibug_part_of};
 pub use pts::{parse_pts, read_pts};
 pub use report::{Complaint, PrepareReport, SplitReport, Spread};
 pub use wflw::prepare_wflw;

@@ -82,11 +82,7 @@ impl SynthFaces {
     }
 
     fn crop(&self, landmarks: &[Point], dice: &mut Dice) -> Result<CropBox, DataError> {
-        let rule = CropRule {
-            side: BoxSide::Longest,
-            margin: self.config.crop_margin,
-        };
-        let mut crop = rule.crop_of_points(landmarks)?;
+        let mut crop = self.crop_rule().crop_of_points(landmarks)?;
         if self.config.crop_jitter > 0.0 {
             let width = CROP_UNIT * crop.scale;
             crop.center.x += dice.normal(self.config.crop_jitter) * width;
@@ -114,6 +110,13 @@ impl FaceSource for SynthFaces {
     fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
         let (_, head) = self.head(index);
         Some(self.sites.iter().map(|&site| head.tangent(site)).collect())
+    }
+
+    fn crop_rule(&self) -> CropRule {
+        CropRule {
+            side: BoxSide::Longest,
+            margin: self.config.crop_margin,
+        }
     }
 
     /// Draws face `index`; any index will do, also past [`FaceSource::len`].

@@ -1,0 +1,111 @@
+//! The same faces seen through other crops: from a detector's boxes, from predicted landmarks, or disturbed on purpose.
+
+use std::sync::Arc;
+
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::{
+    crop::{CROP_UNIT, CropRule},
+    error::DataError,
+    face::{CropBox, Face, FaceSource},
+    layout::Layout,
+    point::Point,
+    rng::sample_rng,
+};
+
+/// Sets the streams of [`Recropped::disturbed`] apart from those of training samples.
+const NOISE_STREAM: u64 = u64::from_be_bytes(*b"box nois");
+
+/// Faces of a source with crops of their own.
+pub struct Recropped {
+    source: Arc<dyn FaceSource>,
+    crops: Crops,
+}
+
+enum Crops {
+    Given(Vec<CropBox>),
+    Disturbed { share: f64, seed: u64 },
+}
+
+impl Recropped {
+    /// Face i of `source` seen through `crops[i]`.
+    ///
+    /// # Errors
+    /// When there are not as many crops as faces.
+    pub fn new(source: Arc<dyn FaceSource>, crops: Vec<CropBox>) -> Result<Self, DataError> {
+        if crops.len() != source.len() {
+            return Err(DataError::Invalid(format!(
+                "{} crops for {} faces",
+                crops.len(),
+                source.len()
+            )));
+        }
+        Ok(Self {
+            source,
+            crops: Crops::Given(crops),
+        })
+    }
+
+    /// Crops disturbed as a detector's are: the centre moves by a normal of `share` of the crop's width either way, the width is
+    /// multiplied by e to the power of such a normal. The same seed disturbs a face in the same way, always.
+    pub fn disturbed(source: Arc<dyn FaceSource>, share: f64, seed: u64) -> Self {
+        Self {
+            source,
+            crops: Crops::Disturbed { share, seed },
+        }
+    }
+
+    fn crop(&self, index: usize, own: CropBox) -> CropBox {
+        match &self.crops {
+            Crops::Given(crops) => crops.get(index).copied().unwrap_or(own),
+            Crops::Disturbed { share, seed } => {
+                let mut rng = sample_rng(*seed, NOISE_STREAM, index as u64);
+                let mut normal = || -> f64 {
+                    let value: f64 = StandardNormal.sample(&mut rng);
+                    value * share
+                };
+                let width = CROP_UNIT * own.scale;
+                let center = Point::new(
+                    own.center.x + width * normal(),
+                    own.center.y + width * normal(),
+                );
+                CropBox {
+                    scale: own.scale * normal().exp(),
+                    center,
+                }
+            }
+        }
+    }
+}
+
+impl FaceSource for Recropped {
+    fn layout(&self) -> &Layout {
+        self.source.layout()
+    }
+
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.source.name(index)
+    }
+
+    fn face(&self, index: usize) -> Result<Face, DataError> {
+        let mut face = self.source.face(index)?;
+        face.crop = self.crop(index, face.crop);
+        Ok(face)
+    }
+
+    fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
+        self.source.tangents(index)
+    }
+
+    fn subsets(&self) -> Vec<(String, Vec<usize>)> {
+        self.source.subsets()
+    }
+
+    fn crop_rule(&self) -> CropRule {
+        self.source.crop_rule()
+    }
+}
