@@ -14,10 +14,11 @@ cargo xtask COMMAND [OPTIONS]
   predict    landmarks of faces in pictures
   prepare    a data set as it is handed out -> lists that train and evaluate
   model      look at a network, bring in published weights
+  bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
   test       every test; `test golden` only those against the published program's vectors
   ci         what CI runs: formatting, clippy, the GPU feature sets, tests
 
-train, eval, predict, prepare and model take the options of the `star` program, which is built first, in release and with the
+train, eval, predict, prepare, model and bench take the options of the `star` program, which is built first, in release and with the
 backend that --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
 
 fn main() -> ExitCode {
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let result = match command.as_str() {
-        "train" | "eval" | "predict" | "prepare" | "model" => star::run(&command, &rest),
+        "train" | "eval" | "predict" | "prepare" | "model" | "bench" => star::run(&command, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(&rest),
         "" | "help" | "--help" | "-h" => {

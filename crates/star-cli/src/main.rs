@@ -27,6 +27,7 @@ enum Command {
     Predict(commands::predict::Args),
     Prepare(commands::prepare::Args),
     Model(commands::model::Args),
+    Bench(commands::bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Predict(args) => commands::predict::run(args),
         Command::Prepare(args) => commands::prepare::run(args),
         Command::Model(args) => commands::model::run(args),
+        Command::Bench(args) => commands::bench::run(args),
     };
     match result {
         Ok(code) => code,

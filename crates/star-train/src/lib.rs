@@ -3,6 +3,7 @@
 //! [`train`](train::train) is the loop; [`evaluate`] turns a network into NME, FR and AUC; [`predict`] takes one picture.
 //! Everything is generic over the backend; nothing here prints.
 
+pub mod bench;
 pub mod checkpoint;
 pub mod criterion;
 pub mod error;

@@ -176,7 +176,7 @@ fn table(finished: &Finished) -> String {
 }
 
 /// UTC time as `YYYYMMDD-HHMMSS`, for the folder's name.
-fn now() -> String {
+pub(super) fn now() -> String {
     let seconds = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .map_or(0, |d| d.as_secs());
