@@ -1,5 +1,7 @@
 //! One file a command.
 
+pub mod analyze;
+pub mod calibrate;
 pub mod eval;
 pub mod model;
 pub mod predict;

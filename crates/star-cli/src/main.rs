@@ -25,6 +25,8 @@ enum Command {
     Train(commands::train::Args),
     Eval(commands::eval::Args),
     Predict(commands::predict::Args),
+    Calibrate(commands::calibrate::Args),
+    Analyze(commands::analyze::Args),
     Prepare(commands::prepare::Args),
     Model(commands::model::Args),
 }
@@ -35,6 +37,8 @@ fn main() -> ExitCode {
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::Calibrate(args) => commands::calibrate::run(args),
+        Command::Analyze(args) => commands::analyze::run(args),
         Command::Prepare(args) => commands::prepare::run(args),
         Command::Model(args) => commands::model::run(args),
     };

@@ -3,7 +3,10 @@
 //! [`train`](train::train) is the loop; [`evaluate`] turns a network into NME, FR and AUC; [`predict`] takes one picture.
 //! Everything is generic over the backend; nothing here prints.
 
+pub mod analysis;
+pub mod calibration;
 pub mod checkpoint;
+pub mod covariance;
 pub mod criterion;
 pub mod error;
 pub mod evaluate;
@@ -14,6 +17,7 @@ pub mod meter;
 pub mod metrics;
 pub mod observer;
 pub mod predict;
+mod readout;
 pub mod recipe;
 pub mod report;
 pub mod run_dir;
@@ -22,10 +26,11 @@ pub mod schedule;
 pub mod train;
 pub mod weights_file;
 
+pub use covariance::Covariance;
 pub use error::TrainError;
 pub use evaluate::{EvalOptions, EvalSet, Scores, predict_set, score};
 pub use observer::{Observer, Silent, StepInfo};
-pub use predict::{Covariance, Prediction, predict};
+pub use predict::{Prediction, predict};
 pub use recipe::Recipe;
 pub use run_dir::RunDir;
 pub use train::{EpochRecord, Finished, Outcome, Start, Stop, train};
