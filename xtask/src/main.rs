@@ -10,23 +10,32 @@ const HELP: &str = "\
 cargo xtask COMMAND [OPTIONS]
 
   train      train a network (with nothing given: synthetic faces, a few minutes on a laptop)
-  eval       evaluate weights on annotated faces
-  predict    landmarks of faces in pictures
+  eval       evaluate weights on annotated faces: figures, and a page to look at
+  compare    several runs or evaluations side by side
+  predict    landmarks of faces in photos
+  calibrate  whether the ellipses around predicted points say the truth
+  analyze    how heatmaps are stretched, point by point, and what that has to do with the errors
   prepare    a data set as it is handed out -> lists that train and evaluate
-  model      look at a network, bring in published weights
+  data       check a list, look at what the network will see of it, time the loader
+  model      look at a network, bring in published weights, take weights elsewhere
   bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
   test       every test; `test golden` only those against the published program's vectors
   ci         what CI runs: formatting, clippy, the GPU feature sets, tests
 
-train, eval, predict, prepare, model and bench take the options of the `star` program, which is built first, in release and with the
-backend that --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
+All but test and ci are commands of the `star` program, which is built first, in release and with the backend that
+--backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
+
+/// What is handed on to `star`.
+const STAR_COMMANDS: [&str; 10] = [
+    "train", "eval", "compare", "predict", "calibrate", "analyze", "prepare", "data", "model", "bench",
+];
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let command = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let result = match command.as_str() {
-        "train" | "eval" | "predict" | "prepare" | "model" | "bench" => star::run(&command, &rest),
+        name if STAR_COMMANDS.contains(&name) => star::run(name, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(&rest),
         "" | "help" | "--help" | "-h" => {

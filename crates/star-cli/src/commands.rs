@@ -1,6 +1,8 @@
 //! One file a command.
 
 pub mod bench;
+pub mod analyze;
+pub mod calibrate;
 pub mod eval;
 pub mod model;
 pub mod predict;

@@ -39,11 +39,8 @@ pub struct ModelInfo {
 
 /// The table of a network, at the configured input size; nothing is built for it.
 pub fn info(config: &StarNetConfig) -> ModelInfo {
-    let Layers {
-        layers,
-        unused_parameters,
-        unused_convolutions,
-    } = Layers::of(config);
+    let Layers { layers, unused } = Layers::of(config);
+    let unused_parameters: usize = unused.iter().map(|layer| layer.parameters()).sum();
     let running_statistics = layers
         .iter()
         .map(|layer| match layer.kind {
@@ -70,7 +67,7 @@ pub fn info(config: &StarNetConfig) -> ModelInfo {
         used_parameters,
         running_statistics,
         stored_parameters: used_parameters + unused_parameters,
-        unused_convolutions,
+        unused_convolutions: unused.len(),
         multiply_adds: layers.iter().map(|layer| layer.multiply_adds).sum(),
         layers,
     }

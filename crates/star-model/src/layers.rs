@@ -9,6 +9,9 @@ use crate::config::{DEPTH, FEATURE_STRIDE, StarNetConfig};
 use crate::net::coords;
 use crate::stem::image_channels;
 
+/// The last part of the name of a norm's counter of batches, which published files hold and nothing here counts.
+pub(crate) const COUNTER: &str = "num_batches_tracked";
+
 /// What a layer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -98,18 +101,15 @@ impl Layer {
 /// All layers, in the order of computation.
 pub(crate) struct Layers {
     pub layers: Vec<Layer>,
-    /// Parameters of the skip convolutions that published files hold and the network never uses.
-    pub unused_parameters: usize,
-    /// How many such convolutions there are.
-    pub unused_convolutions: usize,
+    /// The skip convolutions that published files hold and the network never uses (REFERENCE N5).
+    pub unused: Vec<Layer>,
 }
 
 impl Layers {
     pub fn of(config: &StarNetConfig) -> Self {
         let mut layers = Self {
             layers: Vec::new(),
-            unused_parameters: 0,
-            unused_convolutions: 0,
+            unused: Vec::new(),
         };
         layers.stem(config);
         let side = config.input_size / FEATURE_STRIDE;
@@ -175,6 +175,19 @@ impl Layers {
         tensors.collect()
     }
 
+    /// The shapes of the tensors that only published files hold: unused skip convolutions, and the norms' counters of batches,
+    /// which have no dimensions.
+    pub fn published_only(&self) -> BTreeMap<String, Vec<usize>> {
+        let unused = self.unused.iter().flat_map(|layer| {
+            let named = |(part, shape)| (format!("{}.{part}", layer.name), shape);
+            layer.tensors().into_iter().map(named)
+        });
+        let norms = self.layers.iter();
+        let norms = norms.filter(|layer| matches!(layer.kind, Kind::BatchNorm { .. }));
+        let counters = norms.map(|layer| (format!("{}.{COUNTER}", layer.name), Vec::new()));
+        unused.chain(counters).collect()
+    }
+
     fn push(&mut self, name: &str, kind: Kind, side: usize) {
         self.layers.push(Layer {
             name: name.into(),
@@ -204,11 +217,9 @@ impl Layers {
         self.conv(&format!("{name}.conv2.conv"), inner, inner, 3, side);
         self.norm(&format!("{name}.bn3"), inner, side);
         self.conv(&format!("{name}.conv3.conv"), inner, output, 1, side);
+        self.conv(&format!("{name}.skip_layer.conv"), input, output, 1, side);
         if input == output {
-            self.unused_parameters += input * output + output;
-            self.unused_convolutions += 1;
-        } else {
-            self.conv(&format!("{name}.skip_layer.conv"), input, output, 1, side);
+            self.unused.extend(self.layers.pop());
         }
     }
 

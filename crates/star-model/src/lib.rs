@@ -29,6 +29,6 @@ pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};
 pub use stem::Stem;
 pub use weights::{
-    LoadedWeights, PklWeights, ema_update, import_pkl, import_pkl_as, load_named, load_weights,
-    named_tensors, save_weights,
+    LoadedWeights, PklWeights, Precision, PublishedState, ema_update, import_pkl, import_pkl_as,
+    load_named, load_weights, named_tensors, pkl_state, save_weights, save_weights_as, write_npz,
 };

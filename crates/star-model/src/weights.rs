@@ -1,12 +1,20 @@
 //! Weights in and out of files, by their published names.
 
+mod crc32;
 mod ema;
 mod named;
 mod names;
+mod npz;
 mod pkl;
 mod safetensors;
+mod state;
+mod whole;
 
 pub use ema::ema_update;
 pub use named::{load_named, load_named_into, named_shapes, named_tensors, named_tensors_of};
-pub use pkl::{PklWeights, import_pkl, import_pkl_as};
-pub use safetensors::{CONFIG_KEY, LoadedWeights, load_weights, save_weights};
+pub use npz::write_npz;
+pub use pkl::{PklWeights, import_pkl, import_pkl_as, pkl_state};
+pub use safetensors::{
+    CONFIG_KEY, LoadedWeights, Precision, load_weights, save_weights, save_weights_as,
+};
+pub use state::PublishedState;

@@ -11,9 +11,11 @@ use star_data::{
 use star_model::StarNet;
 
 use crate::{
+    covariance::Covariance,
     error::TrainError,
     metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published, nme},
     observer::Observer,
+    readout::Readout,
 };
 
 /// Faces to evaluate on, and what to call them in a report.
@@ -41,6 +43,8 @@ pub struct PredictedFace {
     pub index: usize,
     pub name: String,
     pub predicted: Vec<Point>,
+    /// The spread of each point's heatmap, image pixels squared.
+    pub covariance: Vec<Covariance>,
     pub annotated: Vec<Point>,
     /// Only synthetic faces have it.
     pub truth: Option<Vec<Point>>,
@@ -153,16 +157,14 @@ pub fn predict_set<B: Backend>(
     let mut faces = Vec::with_capacity(all);
     for batch in loader.epoch(0) {
         let batch = batch?;
-        let landmarks = net.forward_last(batch.images::<B>(device)).landmarks;
-        let values: Vec<f32> = landmarks.into_data().iter::<f32>().collect();
+        let readout = Readout::of(&net.forward_last(batch.images::<B>(device)));
         let to_crop = |row: &[f32]| -> Vec<Point> {
             row.chunks_exact(2)
                 .map(|p| denormalise_point([f64::from(p[0]), f64::from(p[1])], size))
                 .collect()
         };
         let row_len = batch.points * 2;
-        for (i, row) in values.chunks_exact(row_len).enumerate() {
-            let matrix = batch.matrices[i];
+        for (i, &matrix) in batch.matrices.iter().enumerate() {
             let to_image = matrix.invert().ok_or_else(|| {
                 TrainError::Invalid(format!("{}: the crop has no size", batch.names[i]))
             })?;
@@ -173,7 +175,8 @@ pub fn predict_set<B: Backend>(
             faces.push(PredictedFace {
                 index: batch.indices[i],
                 name: batch.names[i].clone(),
-                predicted: to_image.apply_all(&to_crop(row)),
+                predicted: readout.points(i, size, &to_image),
+                covariance: readout.covariance(i, size, &to_image),
                 annotated: to_image.apply_all(&batch.crop_landmarks[i]),
                 truth,
                 matrix,

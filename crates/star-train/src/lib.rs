@@ -4,7 +4,10 @@
 //! Everything is generic over the backend; nothing here prints.
 
 pub mod bench;
+pub mod analysis;
+pub mod calibration;
 pub mod checkpoint;
+pub mod covariance;
 pub mod criterion;
 pub mod error;
 pub mod evaluate;
@@ -16,6 +19,7 @@ pub mod metrics;
 pub mod observer;
 pub mod passes;
 pub mod predict;
+mod readout;
 pub mod recipe;
 pub mod report;
 pub mod run_dir;
@@ -25,11 +29,12 @@ pub mod score_table;
 pub mod train;
 pub mod weights_file;
 
+pub use covariance::Covariance;
 pub use error::TrainError;
 pub use evaluate::{EvalOptions, EvalSet, Scores, predict_set, score};
 pub use observer::{Observer, Silent, StepInfo};
 pub use passes::predict_in_passes;
-pub use predict::{Covariance, Prediction, predict};
+pub use predict::{Prediction, predict};
 pub use recipe::Recipe;
 pub use run_dir::RunDir;
 pub use score_table::score_table;

@@ -42,6 +42,7 @@ pub fn mean_shape_nme(
         faces.push(PredictedFace {
             index,
             predicted: to_image.apply_all(&mean),
+            covariance: Vec::new(),
             annotated: face.landmarks,
             truth: None,
             name: face.name,

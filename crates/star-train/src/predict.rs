@@ -3,13 +3,10 @@
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::RgbImage;
 use serde::Serialize;
-use star_data::{
-    CropBox, Point, crop::denormalise_point, crop_matrix, sample::network_input, warp::warp,
-};
-use star_loss::heatmap_stats;
+use star_data::{CropBox, Point, crop_matrix, sample::network_input, warp::warp};
 use star_model::StarNet;
 
-use crate::{error::TrainError, report::Spread};
+use crate::{covariance::Covariance, error::TrainError, readout::Readout};
 
 /// Heatmap cells around a landmark within which mass counts as agreeing with it.
 const NEAR_CELLS: f64 = 3.0;
@@ -25,20 +22,6 @@ pub struct Prediction {
     pub scores: Vec<f64>,
     /// Mean of `scores`.
     pub score: f64,
-}
-
-/// A symmetric 2x2 matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Covariance {
-    pub xx: f64,
-    pub xy: f64,
-    pub yy: f64,
-}
-
-impl From<Covariance> for Spread {
-    fn from(Covariance { xx, xy, yy }: Covariance) -> Self {
-        Self { xx, xy, yy }
-    }
 }
 
 /// Predicts the faces of one picture, each given by its crop, in one batch.
@@ -61,17 +44,9 @@ pub fn predict<B: Backend>(
     let images =
         Tensor::<B, 4>::from_data(TensorData::new(input, [crops.len(), 3, size, size]), device);
     let output = net.forward_last(images);
-    let stats = heatmap_stats(output.heatmaps.clone());
     let [_, points, height, width] = output.heatmaps.dims();
-
-    let read = |data: TensorData| -> Vec<f64> { data.iter::<f64>().collect() };
-    let landmarks = read(output.landmarks.into_data());
-    let maps = read(output.heatmaps.into_data());
-    let (xx, xy, yy) = (
-        read(stats.cov_xx.into_data()),
-        read(stats.cov_xy.into_data()),
-        read(stats.cov_yy.into_data()),
-    );
+    let readout = Readout::of(&output);
+    let maps: Vec<f64> = output.heatmaps.into_data().iter::<f64>().collect();
 
     crops
         .iter()
@@ -80,29 +55,16 @@ pub fn predict<B: Backend>(
             let to_image = crop_matrix(crop, side)
                 .invert()
                 .ok_or_else(|| TrainError::Invalid("the box has no size".into()))?;
-            // From normalised units to image pixels: half the crop, then the crop's scale.
-            let unit = size as f64 / 2.0 * to_image.determinant().abs().sqrt();
             let each = face * points..(face + 1) * points;
-            let normalised = |i: usize| [landmarks[2 * i], landmarks[2 * i + 1]];
             let scores: Vec<f64> = each
-                .clone()
                 .map(|i| {
                     let map = &maps[i * height * width..][..height * width];
-                    concentration(map, width, normalised(i))
+                    concentration(map, width, readout.landmarks[i])
                 })
                 .collect();
             Ok(Prediction {
-                points: each
-                    .clone()
-                    .map(|i| to_image.apply(denormalise_point(normalised(i), side)))
-                    .collect(),
-                covariance: each
-                    .map(|i| Covariance {
-                        xx: xx[i] * unit * unit,
-                        xy: xy[i] * unit * unit,
-                        yy: yy[i] * unit * unit,
-                    })
-                    .collect(),
+                points: readout.points(face, side, &to_image),
+                covariance: readout.covariance(face, side, &to_image),
                 score: scores.iter().sum::<f64>() / points as f64,
                 scores,
             })

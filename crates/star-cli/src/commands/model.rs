@@ -1,11 +1,17 @@
 //! `star model`
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::{Subcommand, ValueEnum};
 use star_data::{CropRule, Layout};
-use star_model::{PklWeights, StarNetConfig, import_pkl, info};
+use star_model::{
+    PklWeights, Precision, PublishedState, StarNetConfig, import_pkl, info, load_weights,
+    pkl_state, save_weights_as, write_npz,
+};
 use star_train::{Recipe, WeightsInfo, read_weights, write_weights};
 
 use crate::{
@@ -13,7 +19,7 @@ use crate::{
     error::CliError,
 };
 
-/// Look at a network, or bring in published weights
+/// Look at a network, bring in published weights, take weights elsewhere
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -56,6 +62,37 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
+    /// Weights to a file that PyTorch or NumPy reads, or to one of half the size (docs/weights.md)
+    Export(ExportArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ExportArgs {
+    /// Weights (.safetensors), or a published checkpoint (.pkl), whose tensors are then kept bit for bit
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    format: ExportFormat,
+    /// Store numbers as f16; only for `safetensors`
+    #[arg(long)]
+    half: bool,
+    /// Which weights of a .pkl
+    #[arg(long, value_enum, default_value = "net")]
+    which: Which,
+    /// Where to write
+    #[arg(long, value_name = "FILE")]
+    out: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ExportFormat {
+    /// Our own weights file
+    Safetensors,
+    /// The published program's keys and shapes, unused ones included
+    PytorchSafetensors,
+    /// The same as NumPy arrays
+    Npz,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -77,6 +114,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             print_info(&config)
         }
         Command::Import { .. } => run_on(BackendName::Flex, ImportJob(args.command)),
+        Command::Export(export) => run_on(BackendName::Flex, ExportJob(export)),
     }
 }
 
@@ -130,10 +168,7 @@ fn import<B: Backend>(
     out: Option<PathBuf>,
     device: &B::Device,
 ) -> Result<ExitCode, CliError> {
-    let (part, name) = match which {
-        Which::Net => (PklWeights::Net, "net"),
-        Which::NetEma => (PklWeights::NetEma, "net_ema"),
-    };
+    let (part, name) = which.part();
     let loaded = import_pkl::<B>(&pkl, part, device)?;
     let config = loaded.config.with_input_size(input_size);
     config.validate()?;
@@ -158,6 +193,77 @@ fn import<B: Backend>(
         out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+impl Which {
+    fn part(self) -> (PklWeights, &'static str) {
+        match self {
+            Self::Net => (PklWeights::Net, "net"),
+            Self::NetEma => (PklWeights::NetEma, "net_ema"),
+        }
+    }
+}
+
+struct ExportJob(ExportArgs);
+
+impl Job for ExportJob {
+    type Output = ExitCode;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode, CliError> {
+        export::<B::InnerBackend>(&self.0, device)
+    }
+}
+
+fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode, CliError> {
+    let (weights, out) = (&args.weights, &args.out);
+    if args.half && args.format != ExportFormat::Safetensors {
+        return Err(CliError::Usage(
+            "--half is for --format safetensors: the other forms keep every number as it is".into(),
+        ));
+    }
+    let published = is_published(weights);
+    match args.format {
+        ExportFormat::Safetensors if published => {
+            return Err(CliError::Usage(format!(
+                "{0} becomes a weights file of ours by `star model import {0}`; export that one with --half for half precision",
+                weights.display()
+            )));
+        }
+        ExportFormat::Safetensors => {
+            let loaded = load_weights::<B>(weights, device)?;
+            let precision = if args.half {
+                Precision::Half
+            } else {
+                Precision::Full
+            };
+            save_weights_as(&loaded.net, &loaded.config, &loaded.extra, precision, out)?;
+        }
+        ExportFormat::PytorchSafetensors => {
+            state::<B>(weights, args.which, device)?.write_safetensors(out)?;
+        }
+        ExportFormat::Npz => write_npz(&state::<B>(weights, args.which, device)?, out)?,
+    }
+    println!("{}: written to {}", weights.display(), out.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// All tensors as the published program names them.
+fn state<B: Backend>(
+    weights: &Path,
+    which: Which,
+    device: &B::Device,
+) -> Result<PublishedState, CliError> {
+    Ok(if is_published(weights) {
+        pkl_state(weights, which.part().0)?
+    } else {
+        PublishedState::of(&load_weights::<B>(weights, device)?.net)
+    })
+}
+
+/// PyTorch's checkpoints, by what people call them.
+fn is_published(weights: &Path) -> bool {
+    let extension = weights.extension().and_then(|e| e.to_str());
+    matches!(extension, Some("pkl" | "pt" | "pth"))
 }
 
 /// The layout asked for, or the built-in one with as many points; its edges must be the network's.

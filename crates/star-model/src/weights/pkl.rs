@@ -17,11 +17,12 @@ use burn::tensor::backend::Backend;
 use self::bytes::Malformed;
 use self::checkpoint::Checkpoint;
 use self::pickle::TensorRef;
-use super::named::{compare_shapes, load_named};
+use super::named::{compare_shapes, is_float, load_named};
 use super::safetensors::LoadedWeights;
+use super::state::PublishedState;
 use crate::config::StarNetConfig;
 use crate::error::ModelError;
-use crate::layers::Layers;
+use crate::layers::{COUNTER, Layers};
 use crate::net::StarNet;
 use crate::stem::image_channels;
 
@@ -58,7 +59,13 @@ pub fn import_pkl<B: Backend>(
     which: PklWeights,
     device: &B::Device,
 ) -> Result<LoadedWeights<B>, ModelError> {
-    import(path.as_ref(), which, None, device)
+    let (config, tensors) = read(path.as_ref(), which, None, Keep::Used)?;
+    let net = load_named(StarNet::new(&config, device), tensors)?;
+    Ok(LoadedWeights {
+        config,
+        net,
+        extra: BTreeMap::new(),
+    })
 }
 
 /// [`import_pkl`] for a network that is known: the file's must be the same, but for the input size.
@@ -72,15 +79,35 @@ pub fn import_pkl_as<B: Backend>(
     device: &B::Device,
 ) -> Result<StarNet<B>, ModelError> {
     config.validate()?;
-    Ok(import(path.as_ref(), which, Some(config), device)?.net)
+    let (_, tensors) = read(path.as_ref(), which, Some(config), Keep::Used)?;
+    load_named(StarNet::new(config, device), tensors)
 }
 
-fn import<B: Backend>(
+/// All of a published checkpoint's network as it is stored, bit for bit: with the skip convolutions that no network uses and
+/// the counters, which [`import_pkl`] leaves out. What of these a file does not hold is zero.
+///
+/// # Errors
+/// As [`import_pkl`].
+pub fn pkl_state(path: impl AsRef<Path>, which: PklWeights) -> Result<PublishedState, ModelError> {
+    let (config, tensors) = read(path.as_ref(), which, None, Keep::All)?;
+    Ok(PublishedState::complete(&config, tensors))
+}
+
+/// Which tensors of a checkpoint to read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    /// Those that the network computes with.
+    Used,
+    /// The others too.
+    All,
+}
+
+fn read(
     path: &Path,
     which: PklWeights,
     config: Option<&StarNetConfig>,
-    device: &B::Device,
-) -> Result<LoadedWeights<B>, ModelError> {
+    keep: Keep,
+) -> Result<(StarNetConfig, HashMap<String, TensorData>), ModelError> {
     let file = std::fs::read(path).map_err(|source| ModelError::Io {
         path: path.into(),
         source,
@@ -101,30 +128,28 @@ fn import<B: Backend>(
     };
 
     let expected = Layers::of(&config).shapes();
-    let tensors: HashMap<String, &TensorRef> = tensors
+    let (mut tensors, unused): (HashMap<String, &TensorRef>, HashMap<_, _>) = tensors
         .into_iter()
-        .filter(|(name, tensor)| expected.contains_key(name) || !is_unused(name, &tensor.shape))
-        .collect();
-    let found = tensors
-        .iter()
-        .map(|(name, tensor)| (name.as_str(), tensor.shape.as_slice(), tensor.storage.dtype));
+        .partition(|(name, tensor)| expected.contains_key(name) || !is_unused(name, &tensor.shape));
+    let found = tensors.iter().map(|(name, tensor)| {
+        let dtype = tensor.storage.dtype.filter(|&dtype| is_float(dtype));
+        (name.as_str(), tensor.shape.as_slice(), dtype)
+    });
     let mismatch = compare_shapes(&expected, found);
     if !mismatch.is_empty() {
         return Err(ModelError::Mismatch(mismatch));
     }
+    if keep == Keep::All {
+        tensors.extend(unused);
+    }
     let tensors = checkpoint.load(&tensors).map_err(format)?;
-    let net = load_named(StarNet::new(&config, device), tensors)?;
-    Ok(LoadedWeights {
-        config,
-        net,
-        extra: BTreeMap::new(),
-    })
+    Ok((config, tensors))
 }
 
 /// Tensors of the published program that do nothing: counters of batches, and the skip convolutions of blocks that have as
 /// many channels in as out.
 fn is_unused(name: &str, shape: &[usize]) -> bool {
-    if name.ends_with(".num_batches_tracked") {
+    if name.rsplit('.').next() == Some(COUNTER) {
         return shape.is_empty();
     }
     let skip = |part: &str| name.ends_with(&format!(".skip_layer.conv.{part}"));

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use burn::tensor::backend::Backend;
-use burn::tensor::{DType, TensorData};
+use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::named::{compare, load_named, named_tensors};
+use super::whole::write_whole;
 use crate::config::StarNetConfig;
 use crate::error::ModelError;
 use crate::layers::Layers;
@@ -34,6 +34,16 @@ pub struct LoadedWeights<B: Backend> {
     pub extra: BTreeMap<String, String>,
 }
 
+/// How the numbers of a weights file are stored. [`load_weights`] reads both; the network computes in f32 either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Precision {
+    /// f32: the weights as they are.
+    #[default]
+    Full,
+    /// f16: half the size, 11 significant bits.
+    Half,
+}
+
 /// Writes all parameters and buffers of `net` to `path`, f32, with the published names and layout.
 ///
 /// The file appears whole or not at all: it is written beside `path` and then renamed. `extra` goes into the file's metadata
@@ -45,6 +55,20 @@ pub fn save_weights<B: Backend>(
     net: &StarNet<B>,
     config: &StarNetConfig,
     extra: &BTreeMap<String, String>,
+    path: impl AsRef<Path>,
+) -> Result<(), ModelError> {
+    save_weights_as(net, config, extra, Precision::Full, path)
+}
+
+/// [`save_weights`] in a given precision.
+///
+/// # Errors
+/// As there; [`ModelError::Format`] naming a tensor whose numbers are beyond half precision, if that is asked for.
+pub fn save_weights_as<B: Backend>(
+    net: &StarNet<B>,
+    config: &StarNetConfig,
+    extra: &BTreeMap<String, String>,
+    precision: Precision,
     path: impl AsRef<Path>,
 ) -> Result<(), ModelError> {
     let path = path.as_ref();
@@ -65,17 +89,40 @@ pub fn save_weights<B: Backend>(
         serde_json::to_string(&contents).map_err(|e| ModelError::Config(e.to_string()))?;
     let metadata = HashMap::from([(METADATA_KEY.to_owned(), contents)]);
 
-    let views = named_tensors(net)
-        .into_iter()
-        .map(|(name, data)| (name, F32(data)));
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| ModelError::Format {
+    let format = |what: String| ModelError::Format {
         path: path.into(),
-        what: e.to_string(),
-    })?;
-    write_whole(path, &bytes).map_err(|source| ModelError::Io {
-        path: path.into(),
-        source,
-    })
+        what,
+    };
+    let mut views = Vec::new();
+    for (name, data) in named_tensors(net) {
+        let data = match precision {
+            Precision::Full => data,
+            Precision::Half => half(&data).map_err(|value| {
+                format(format!(
+                    "`{name}` holds {value}, and half precision ends at {}: write these weights in full precision",
+                    f16::MAX
+                ))
+            })?,
+        };
+        let unknown = || ModelError::Config(format!("`{name}` is no tensor of floats"));
+        let view = Stored::new(data).ok_or_else(unknown)?;
+        views.push((name, view));
+    }
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
+    write_whole(path, &bytes)
+}
+
+/// The nearest half-precision numbers, or the first finite one that has none.
+fn half(data: &TensorData) -> Result<TensorData, f32> {
+    let mut values = Vec::with_capacity(data.num_elements());
+    for value in data.iter::<f32>() {
+        let half = f16::from_f32(value);
+        if half.is_infinite() && value.is_finite() {
+            return Err(value);
+        }
+        values.push(half);
+    }
+    Ok(TensorData::new(values, data.shape.clone()))
 }
 
 /// Reads a file written by [`save_weights`].
@@ -152,28 +199,27 @@ fn read_weights(path: &Path) -> Result<Contents, ModelError> {
     Ok((config, tensors, extra))
 }
 
-/// Writes beside `path`, then renames: whoever reads `path` sees the old file or the new one.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let beside = path.with_file_name(name);
-    let written = fs::File::create(&beside)
-        .and_then(|mut file| {
-            file.write_all(bytes)?;
-            file.sync_all()
-        })
-        .and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&beside);
+/// A tensor as safetensors wants to see it.
+pub(super) struct Stored(TensorData, Dtype);
+
+impl Stored {
+    /// `None` for a type that no tensor here has.
+    pub fn new(data: TensorData) -> Option<Self> {
+        let dtype = match data.dtype {
+            DType::F64 => Dtype::F64,
+            DType::F32 => Dtype::F32,
+            DType::F16 => Dtype::F16,
+            DType::BF16 => Dtype::BF16,
+            DType::I64 => Dtype::I64,
+            _ => return None,
+        };
+        Some(Self(data, dtype))
     }
-    written
 }
 
-struct F32(TensorData);
-
-impl View for F32 {
+impl View for Stored {
     fn dtype(&self) -> Dtype {
-        Dtype::F32
+        self.1
     }
     fn shape(&self) -> &[usize] {
         self.0.shape.as_slice()

@@ -22,7 +22,7 @@ const BETWEEN: f64 = 18.0;
 const BOTTOM: f64 = 46.0;
 
 /// Okabe and Ito's colours, which stay apart for colour-blind eyes and in grey.
-const COLORS: [&str; 6] = [
+pub(super) const COLORS: [&str; 6] = [
     "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#7f6a00",
 ];
 

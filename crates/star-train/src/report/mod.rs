@@ -5,6 +5,7 @@
 pub mod contact_sheet;
 pub mod curves;
 pub mod overlay;
+pub mod plots;
 
 mod canvas;
 mod svg;

@@ -82,7 +82,7 @@ impl<'a> Checkpoint<'a> {
         let storage = &tensor.storage;
         let dtype = storage
             .dtype
-            .ok_or_else(|| wrong("is not of a float type"))?;
+            .ok_or_else(|| wrong("is of a type that no tensor of this network has"))?;
         let bytes = self.storages.get(&storage.key);
         let bytes = bytes.ok_or_else(|| wrong("its numbers are missing"))?;
         if storage.numel.checked_mul(dtype.size()) != Some(bytes.len()) {

@@ -33,7 +33,7 @@ pub enum Value {
 /// A block of numbers elsewhere in the file.
 #[derive(Debug, Clone)]
 pub struct Storage {
-    /// `None`: of a type that weights do not have.
+    /// `None`: of a type that neither weights nor counters have.
     pub dtype: Option<DType>,
     /// Bytes of one number.
     pub width: usize,
@@ -356,7 +356,8 @@ impl Machine {
                     "DoubleStorage" => (Some(DType::F64), 8),
                     "HalfStorage" => (Some(DType::F16), 2),
                     "BFloat16Storage" => (Some(DType::BF16), 2),
-                    "LongStorage" | "ComplexFloatStorage" => (None, 8),
+                    "LongStorage" => (Some(DType::I64), 8),
+                    "ComplexFloatStorage" => (None, 8),
                     "IntStorage" => (None, 4),
                     "ShortStorage" => (None, 2),
                     "CharStorage" | "ByteStorage" | "BoolStorage" => (None, 1),

@@ -1,5 +1,6 @@
 //! The zip archives that PyTorch (1.6 and later) writes: entries stored as they are, sizes perhaps in 64 bits.
 
+use super::super::crc32::crc32;
 use super::bytes::{Bytes, Malformed};
 
 const END: &[u8] = b"PK\x05\x06";
@@ -133,36 +134,4 @@ fn widen(extra: &[u8], fields: [&mut u64; 3]) -> Result<(), Malformed> {
 
 fn to_usize(value: u64) -> Result<usize, Malformed> {
     usize::try_from(value).map_err(|_| Malformed("the archive points outside itself".into()))
-}
-
-fn crc32(data: &[u8]) -> u32 {
-    const TABLE: [u32; 256] = {
-        let mut table = [0u32; 256];
-        let mut i = 0;
-        while i < 256 {
-            let mut value = i as u32;
-            let mut bit = 0;
-            while bit < 8 {
-                let carry = value & 1;
-                value >>= 1;
-                if carry == 1 {
-                    value ^= 0xEDB8_8320;
-                }
-                bit += 1;
-            }
-            table[i] = value;
-            i += 1;
-        }
-        table
-    };
-    let step = |crc: u32, byte: &u8| TABLE[usize::from((crc as u8) ^ byte)] ^ (crc >> 8);
-    !data.iter().fold(u32::MAX, step)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn checksum_of_the_standard_example() {
-        assert_eq!(super::crc32(b"123456789"), 0xCBF4_3926);
-    }
 }

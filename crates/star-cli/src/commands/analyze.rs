@@ -1,0 +1,118 @@
+//! `star analyze`
+
+use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use serde::Serialize;
+use star_data::{FaceSource, TsvFaces};
+use star_train::{
+    EvalOptions, EvalSet,
+    analysis::{Analysis, analyze},
+    predict_set, read_weights,
+    run_dir::{write_json, write_whole},
+};
+
+use crate::{
+    backend::{BackendArgs, Job, run_on},
+    error::CliError,
+    progress::Printer,
+};
+
+/// How heatmaps are stretched, point by point, and what that has to do with the errors
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  star analyze --weights W --annotations datasets/300w/lfpw_test.tsv --images datasets/300w --out analysis
+
+The folder gets points.csv and analysis.json (all figures; lengths are fractions of the layout's norm), and the drawings
+anisotropy.svg, ellipses.svg, anisotropy_error.svg and hard_faces.svg. Points are grouped by their place on the layout's edges:
+  corner   one of the two points of a closed edge that are farthest apart on the mean face
+  end      first or last of an open edge
+  rim      elsewhere on a closed edge
+  contour  inside an open edge
+  single   on no edge")]
+pub struct Args {
+    #[command(flatten)]
+    backend: BackendArgs,
+    /// Weights (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Annotated faces
+    #[arg(long, value_name = "TSV")]
+    annotations: PathBuf,
+    /// Folder that the list's image paths start from [default: the list's folder]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Folder for the results
+    #[arg(long, value_name = "DIR", default_value = "analysis")]
+    out: PathBuf,
+    /// Faces that go through the network at once
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Threads that read and crop faces
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: u16,
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    run_on(args.backend.backend, AnalyzeJob(args))
+}
+
+struct AnalyzeJob(Args);
+
+impl Job for AnalyzeJob {
+    type Output = ExitCode;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode, CliError> {
+        run_analysis::<B::InnerBackend>(&self.0, device)
+    }
+}
+
+/// The JSON file: what was analysed, and the figures.
+#[derive(Serialize)]
+struct Document<'a> {
+    weights: &'a str,
+    annotations: String,
+    #[serde(flatten)]
+    analysis: &'a Analysis,
+}
+
+fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
+    let trained = read_weights::<B>(&args.weights, device)?;
+    let list = &args.annotations;
+    let images = match &args.images {
+        Some(images) => images.clone(),
+        None => list.parent().map(PathBuf::from).unwrap_or_default(),
+    };
+    let faces = TsvFaces::open(list, &images, trained.layout.clone())?;
+    let set = EvalSet {
+        title: list.display().to_string(),
+        faces: Arc::new(faces) as Arc<dyn FaceSource>,
+    };
+    let options = EvalOptions {
+        input_size: trained.config.input_size,
+        batch_size: args.batch.into(),
+        workers: args.workers.into(),
+        norm: String::new(),
+        threshold: 0.0,
+    };
+    let mut printer = Printer::default();
+    let predicted = predict_set(&trained.net, &set, &options, device, &mut printer)?;
+    printer.finish();
+    let analysis = analyze(&predicted, &trained.layout)?;
+    print!("{}", analysis.table());
+
+    fs::create_dir_all(&args.out).map_err(|e| CliError::io(&args.out, e))?;
+    let document = Document {
+        weights: &trained.provenance,
+        annotations: set.title,
+        analysis: &analysis,
+    };
+    write_json(&args.out.join("analysis.json"), &document)?;
+    write_whole(&args.out.join("points.csv"), analysis.csv().as_bytes())?;
+    for (name, svg) in analysis.plots(&trained.layout) {
+        write_whole(&args.out.join(name), svg.as_bytes())?;
+    }
+    println!("\nfigures and drawings: {}", args.out.display());
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,152 @@
+//! `star calibrate`
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use burn::tensor::backend::{AutodiffBackend, Backend};
+use serde::Serialize;
+use star_data::{FaceSource, HoldOut, Subset, TsvFaces, split_held_out};
+use star_train::{
+    EvalOptions, EvalSet,
+    calibration::{Calibration, calibrate},
+    predict_set, read_weights,
+    run_dir::{write_json, write_whole},
+};
+
+use crate::{
+    backend::{BackendArgs, Job, run_on},
+    error::CliError,
+    progress::Printer,
+};
+
+/// Is the ellipse honest? How often annotated points lie inside the ellipses around predicted ones
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  star calibrate --weights W --fit datasets/300w/train.tsv --held-out 0.1 --test datasets/300w/lfpw_test.tsv --images datasets/300w
+  star calibrate --weights W --fit FIT.tsv --test TEST.tsv --images DIR --json scales.json --csv points.csv
+
+Each point gets one scale for its covariances, fitted on the faces of --fit. Errors on faces that the network was trained on are
+too small: give --held-out and --seed as the recipe has them (data.held_out, seed) to fit on the part that training left aside.")]
+pub struct Args {
+    #[command(flatten)]
+    backend: BackendArgs,
+    /// Weights (.safetensors)
+    #[arg(long, value_name = "FILE")]
+    weights: PathBuf,
+    /// Annotated faces to fit the scales on
+    #[arg(long, value_name = "TSV")]
+    fit: PathBuf,
+    /// Fit only on the part that training with this `data.held_out` left aside
+    #[arg(long, value_name = "FRACTION", value_parser = fraction)]
+    held_out: Option<f64>,
+    /// The recipe's seed, which decides what was left aside
+    #[arg(long, default_value_t = 0, requires = "held_out")]
+    seed: u64,
+    /// Annotated faces to count on
+    #[arg(long, value_name = "TSV")]
+    test: PathBuf,
+    /// Folder that the lists' image paths start from [default: each list's folder]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Write all figures to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Write one line a point to this file
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Faces that go through the network at once
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    batch: u16,
+    /// Threads that read and crop faces
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    workers: u16,
+}
+
+fn fraction(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(f) if f > 0.0 && f < 1.0 => Ok(f),
+        _ => Err("give a fraction above 0 and below 1, such as 0.1".into()),
+    }
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    run_on(args.backend.backend, CalibrateJob(args))
+}
+
+struct CalibrateJob(Args);
+
+impl Job for CalibrateJob {
+    type Output = ExitCode;
+
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode, CliError> {
+        run_calibration::<B::InnerBackend>(&self.0, device)
+    }
+}
+
+/// The JSON file: what was calibrated, and the figures.
+#[derive(Serialize)]
+struct Document<'a> {
+    weights: &'a str,
+    layout: &'a str,
+    fit: String,
+    test: String,
+    #[serde(flatten)]
+    calibration: &'a Calibration,
+}
+
+fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
+    let trained = read_weights::<B>(&args.weights, device)?;
+    let open = |list: &PathBuf| -> Result<Arc<dyn FaceSource>, CliError> {
+        let images = match &args.images {
+            Some(images) => images.clone(),
+            None => list.parent().map(PathBuf::from).unwrap_or_default(),
+        };
+        Ok(Arc::new(TsvFaces::open(
+            list,
+            &images,
+            trained.layout.clone(),
+        )?))
+    };
+    let mut fit = open(&args.fit)?;
+    if let Some(share) = args.held_out {
+        let (_, held_out) = split_held_out(fit.len(), HoldOut::Fraction(share), args.seed)?;
+        fit = Arc::new(Subset::new(fit, held_out)?);
+    }
+    let test = open(&args.test)?;
+
+    let options = EvalOptions {
+        input_size: trained.config.input_size,
+        batch_size: args.batch.into(),
+        workers: args.workers.into(),
+        norm: String::new(),
+        threshold: 0.0,
+    };
+    let mut printer = Printer::default();
+    let mut predict = |faces: Arc<dyn FaceSource>, list: &PathBuf| {
+        let title = list.display().to_string();
+        let set = EvalSet { title, faces };
+        predict_set(&trained.net, &set, &options, device, &mut printer)
+    };
+    let fit = predict(fit, &args.fit)?;
+    let test = predict(test, &args.test)?;
+    printer.finish();
+
+    let calibration = calibrate(&fit, &test)?;
+    print!("{}", calibration.table());
+    if let Some(path) = &args.json {
+        let document = Document {
+            weights: &trained.provenance,
+            layout: &trained.layout.name,
+            fit: args.fit.display().to_string(),
+            test: args.test.display().to_string(),
+            calibration: &calibration,
+        };
+        write_json(path, &document)?;
+        println!("\nall figures: {}", path.display());
+    }
+    if let Some(path) = &args.csv {
+        write_whole(path, calibration.csv().as_bytes())?;
+        println!("one line a point: {}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
