@@ -1,65 +1,166 @@
 //! A picture file to RGB, upright.
 
-use std::{io::Cursor, path::Path};
+mod sniff;
 
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbImage};
+use std::{
+    io::Cursor,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
 use crate::error::DataError;
 
 /// The longest side of a picture that is decoded, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
 /// The most pixels a picture may have.
-pub const MAX_PIXELS: u64 = 256 * 1024 * 1024;
+pub const MAX_PIXELS: u64 = 128 * 1024 * 1024;
+/// What a file may hold besides its pixels (profiles, text), unpacked, in bytes.
+const MAX_EXTRAS: u64 = 64 * 1024 * 1024;
+/// Pictures with fewer pixels are decoded however small their file is.
+const FREE_PIXELS: u64 = 1024 * 1024;
+/// No photograph is packed more tightly: a blank JPEG has about 350 pixels in a byte, a blank PNG of one bit about 8,000.
+const MAX_PIXELS_IN_A_BYTE: u64 = 10_000;
+/// What is shown where a cut-off picture has no pixels: the middle grey that libjpeg puts there too.
+const MISSING: u8 = 128;
 
-/// Reads a picture file: see [`decode_bytes`].
+/// A picture, and whether all of it was there.
+#[derive(Clone, Debug)]
+pub struct Decoded {
+    /// Upright (EXIF orientation applied).
+    pub image: RgbImage,
+    /// The file ends before the picture does. What is missing is middle grey, or coarse in a progressive JPEG.
+    pub truncated: bool,
+}
+
+/// Reads a picture file: see [`decode_reporting`].
 ///
 /// # Errors
-/// When the file cannot be read, and as [`decode_bytes`].
+/// When the file cannot be read, and as [`decode_reporting`].
 pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
     decode_bytes(&bytes, path)
 }
 
-/// Decodes a picture by its content, whatever its name says: JPEG, PNG, BMP or WebP; grey, colour, 8 or 16 bit.
-///
-/// The EXIF orientation is applied, as in the published program (REFERENCE C6); an alpha channel is dropped.
+/// As [`decode_reporting`], for who does not mind a picture that is cut off.
 ///
 /// # Errors
-/// When the content is no such picture, is cut off, or is larger than [`MAX_SIDE`] or [`MAX_PIXELS`]. `path` is for the message.
+/// As [`decode_reporting`].
 pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
+    decode_reporting(bytes, path).map(|decoded| decoded.image)
+}
+
+/// Decodes a picture by its content, whatever its name says: JPEG (grey, colour, CMYK; progressive too), PNG, BMP or WebP.
+///
+/// As the published program's reader does (REFERENCE C6), the EXIF orientation is applied, an alpha channel is dropped, 16 bits become
+/// their upper 8, and a JPEG that is cut off is used as far as it goes; so is a PNG here. CMYK becomes RGB as in Pillow.
+///
+/// # Errors
+/// When the content is no such picture, is damaged or cut off before its first pixel, or is larger than [`MAX_SIDE`] or
+/// [`MAX_PIXELS`]; memory for pixels is asked for after that is checked. `path` is for the message.
+pub fn decode_reporting(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
     let fail = |message: String| DataError::Image {
         path: path.to_path_buf(),
         message,
     };
-    let reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|e| DataError::io(path, e))?;
-    if reader.format().is_none() {
-        return Err(fail(
-            "not a JPEG, PNG, BMP or WebP picture; is the download complete?".into(),
-        ));
+    // The decoders are fuzzed, but a panic in one of them must not end a run of days.
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let format = sniff::format(bytes)?;
+        decode(bytes, format)
+    }));
+    match result {
+        Ok(decoded) => decoded.map_err(fail),
+        Err(_) => Err(fail(
+            "is damaged so that its decoder gave up; is the download complete?".into(),
+        )),
     }
-    let unreadable = |e: image::ImageError| fail(format!("cannot be decoded ({e})"));
+}
+
+fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, String> {
+    let truncated = sniff::is_cut_off(bytes, format);
+    let unreadable = |e: image::ImageError| {
+        let cut = if truncated { "; it is cut off" } else { "" };
+        format!("cannot be decoded ({e}){cut}")
+    };
+    if let Some((width, height)) = sniff::png_size(bytes, format) {
+        // The PNG decoder makes room for a row as soon as it is opened.
+        check_size(width, height, bytes.len())?;
+    }
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    let mut limits = Limits::no_limits();
+    limits.max_alloc = Some(MAX_EXTRAS);
+    reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(unreadable)?;
     let (width, height) = decoder.dimensions();
-    let pixels = u64::from(width) * u64::from(height);
-    if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
-        return Err(fail(format!(
-            "{width} x {height} pixels is more than is decoded ({MAX_SIDE} a side, {MAX_PIXELS} in all); make it smaller"
-        )));
-    }
-    if pixels == 0 {
-        return Err(fail("has no pixels".into()));
-    }
-    let mut limits = Limits::no_limits();
-    // Four 16-bit channels and room for the decoder's own buffers.
-    limits.max_alloc = Some(MAX_PIXELS * 16);
-    decoder.set_limits(limits).map_err(unreadable)?;
+    check_size(width, height, bytes.len())?;
     // A damaged EXIF block is no reason to lose the picture.
     let orientation = decoder.orientation().ok();
-    let mut image = DynamicImage::from_decoder(decoder).map_err(unreadable)?;
+    let color = decoder.color_type();
+    let size = usize::try_from(decoder.total_bytes()).map_err(|e| e.to_string())?;
+    let mut pixels = vec![MISSING; size];
+    let result = decoder.read_image(&mut pixels);
+    let whole = result.is_ok();
+    if let Err(error) = result {
+        let usable = truncated && format == ImageFormat::Png;
+        if !usable {
+            return Err(unreadable(error));
+        }
+    }
+    if truncated && pixels.iter().all(|&v| v == MISSING) {
+        return Err("is cut off before its first pixel; is the download complete?".into());
+    }
+    // The PNG decoder turns 16-bit numbers into this machine's order only once it has them all.
+    let upper_first = cfg!(target_endian = "big") || !whole;
+    let rgb = to_rgb(pixels, color, upper_first)
+        .ok_or_else(|| format!("has pixels of a kind that is not read ({color:?})"))?;
+    let image = RgbImage::from_raw(width, height, rgb)
+        .ok_or_else(|| String::from("has another number of pixels than it says"))?;
+    let mut image = image::DynamicImage::ImageRgb8(image);
     if let Some(orientation) = orientation {
         image.apply_orientation(orientation);
     }
-    Ok(image.into_rgb8())
+    Ok(Decoded {
+        image: image.into_rgb8(),
+        truncated,
+    })
+}
+
+/// Refuses what is empty, absurdly large, or far larger than its file can be.
+fn check_size(width: u32, height: u32, bytes: usize) -> Result<(), String> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err("has no pixels".into());
+    }
+    if width > MAX_SIDE || height > MAX_SIDE || pixels > MAX_PIXELS {
+        return Err(format!(
+            "{width} x {height} pixels is more than is decoded ({MAX_SIDE} a side, {MAX_PIXELS} in all); make it smaller"
+        ));
+    }
+    let room = (bytes as u64).saturating_mul(MAX_PIXELS_IN_A_BYTE);
+    if pixels > FREE_PIXELS && pixels > room {
+        return Err(format!(
+            "claims {width} x {height} pixels in {bytes} bytes, which no photograph does; is the download complete?"
+        ));
+    }
+    Ok(())
+}
+
+/// Any pixels that the decoders give to 8-bit RGB; `upper_first` says which byte of a 16-bit number is the upper one.
+fn to_rgb(pixels: Vec<u8>, color: ColorType, upper_first: bool) -> Option<Vec<u8>> {
+    let upper = usize::from(!upper_first);
+    // Bytes of a pixel, and where in them red, green and blue are.
+    let (step, places) = match color {
+        ColorType::Rgb8 => return Some(pixels),
+        ColorType::L8 => (1, [0, 0, 0]),
+        ColorType::La8 => (2, [0, 0, 0]),
+        ColorType::Rgba8 => (4, [0, 1, 2]),
+        ColorType::L16 => (2, [upper; 3]),
+        ColorType::La16 => (4, [upper; 3]),
+        ColorType::Rgb16 => (6, [upper, 2 + upper, 4 + upper]),
+        ColorType::Rgba16 => (8, [upper, 2 + upper, 4 + upper]),
+        _ => return None,
+    };
+    let rgb = (pixels.chunks_exact(step)).flat_map(|pixel| places.map(|place| pixel[place]));
+    Some(rgb.collect())
 }

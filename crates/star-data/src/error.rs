@@ -24,6 +24,14 @@ pub enum DataError {
     /// A picture could not be decoded.
     #[error("{}: {message}", path.display())]
     Image { path: PathBuf, message: String },
+    /// A MATLAB file, or a variable in it, cannot be used.
+    #[error("{}: {}{message}", path.display(), variable.as_ref().map_or(String::new(), |name| format!("{name}: ")))]
+    Mat {
+        path: PathBuf,
+        /// In MATLAB's own spelling, such as `IsTr{17}`; none if it is the whole file.
+        variable: Option<String>,
+        message: String,
+    },
     /// A value given by the caller or a recipe cannot be used.
     #[error("{0}")]
     Invalid(String),

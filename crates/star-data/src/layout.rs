@@ -28,6 +28,9 @@ const BUILTIN: [(&str, &str); 3] = [
     ),
 ];
 
+/// The most landmarks of a layout: each is a map in the network, so that more are a slip of the pen.
+const MAX_POINTS: usize = 4096;
+
 /// A curve through some of the landmarks; each edge is one channel of the network's edge maps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -128,8 +131,26 @@ impl Layout {
     /// When the file cannot be read, or does not describe a layout; the message names the line.
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let text = std::fs::read_to_string(path).map_err(|e| DataError::io(path, e))?;
-        Self::from_toml_str(&text, path)
+        let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+        Self::from_toml_bytes(&bytes, path)
+    }
+
+    /// As [`Layout::from_toml_str`] from bytes, which may not be text.
+    ///
+    /// # Errors
+    /// As [`Layout::from_toml_str`].
+    pub fn from_toml_bytes(bytes: &[u8], origin: &Path) -> Result<Self, DataError> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => Self::from_toml_str(text, origin),
+            Err(e) => Err(DataError::Parse {
+                path: origin.to_path_buf(),
+                line: 1
+                    + (bytes.iter().take(e.valid_up_to()))
+                        .filter(|&&b| b == b'\n')
+                        .count(),
+                message: "not UTF-8 text; save the layout as UTF-8".into(),
+            }),
+        }
     }
 
     /// Reads and checks a layout from text; `origin` is what messages call it.
@@ -157,6 +178,12 @@ impl Layout {
             return Err(Complaint(
                 file.points.span(),
                 format!("points is {points}; a layout needs at least 2"),
+            ));
+        }
+        if points > MAX_POINTS {
+            return Err(Complaint(
+                file.points.span(),
+                format!("points is {points}; a layout has at most {MAX_POINTS}"),
             ));
         }
         if file.name.get_ref().trim().is_empty() {

@@ -1,7 +1,7 @@
 //! The published face lists: one face a line, columns separated by tabs (REFERENCE D1, D2).
 //!
 //! Columns by position: the picture's path; five points as 10 numbers (not used); the N landmarks as 2N numbers; scale; centre x;
-//! centre y; and, in WFLW only, six tags. Numbers within a column are separated by commas.
+//! centre y; in WFLW only, six tags; and, where they are known (COFW), N occlusion flags. Numbers within a column are separated by commas.
 
 use std::{
     fmt::Write as _,
@@ -25,6 +25,8 @@ const TAGS: usize = 6;
 /// How many missing pictures a message names.
 const NAMED: usize = 5;
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
+/// The eighth column, which only lists that have it name.
+const HEADER_OCCLUDED: &str = "\toccluded";
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,8 @@ pub struct TsvRow {
     pub crop: CropBox,
     /// WFLW only: large pose, expression, illumination, make-up, occlusion, blur (REFERENCE D6).
     pub tags: Option<[bool; TAGS]>,
+    /// For each landmark whether something hides it, where that is known: COFW.
+    pub occluded: Option<Vec<bool>>,
     /// The 1-based line it was read from; 0 for a row that was not read.
     pub line: usize,
 }
@@ -111,10 +115,10 @@ fn numbers(column: &str) -> impl Iterator<Item = &str> {
 }
 
 fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, String> {
-    if !(6..=7).contains(&columns.len()) {
+    if !(6..=8).contains(&columns.len()) {
         return Err(format!(
-            "{} tab-separated columns, but a face has 6, or 7 with tags: path, five points, landmarks, scale, centre x, centre y; \
-             is the line cut off, or are its columns separated by something else?",
+            "{} tab-separated columns, but a face has 6 to 8: path, five points, landmarks, scale, centre x, centre y, \
+             tags, occlusion; is the line cut off, or are its columns separated by something else?",
             columns.len()
         ));
     }
@@ -135,11 +139,16 @@ fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, S
         None | Some(&"") => None,
         Some(column) => Some(parse_tags(column)?),
     };
+    let occluded = match columns.get(7) {
+        None | Some(&"") => None,
+        Some(column) => Some(parse_occluded(column, layout)?),
+    };
     Ok(TsvRow {
         path,
         landmarks,
         crop: CropBox { scale, center },
         tags,
+        occluded,
         line,
     })
 }
@@ -222,6 +231,31 @@ fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {
     if count == TAGS { Ok(tags) } else { Err(fail()) }
 }
 
+fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
+    let mut flags = Vec::with_capacity(layout.points);
+    for (i, number) in numbers(column).enumerate() {
+        flags.push(match number.parse() {
+            Ok(0.0) => false,
+            Ok(1.0) => true,
+            _ => {
+                return Err(format!(
+                    "column 8 (occlusion): the flag of landmark {i} is `{}`; it must be 0 or 1",
+                    shorten(number)
+                ));
+            }
+        });
+    }
+    if flags.len() == layout.points {
+        return Ok(flags);
+    }
+    Err(format!(
+        "column 8 (occlusion) has {} flags, but layout {} has {} points; leave the column out if occlusion is not known",
+        flags.len(),
+        layout.name,
+        layout.points
+    ))
+}
+
 /// Published lists carry the folders of their authors' machines.
 fn clean_path(path: &str) -> String {
     let path = path.trim().replace('\\', "/");
@@ -236,9 +270,13 @@ fn clean_path(path: &str) -> String {
 /// Writes a list that [`read_tsv`] and the published program read. The five points, which nobody uses, are written as zeros.
 ///
 /// # Errors
-/// When the file cannot be written, or a path contains a tab or a line break.
+/// When the file cannot be written, a path contains a tab or a line break, or a face has not one occlusion flag for each landmark.
 pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
     let mut text = String::from(HEADER);
+    let occlusion = rows.iter().any(|row| row.occluded.is_some());
+    if occlusion {
+        text.push_str(HEADER_OCCLUDED);
+    }
     text.push('\n');
     for row in rows {
         if row.path.contains(['\t', '\n', '\r']) {
@@ -247,12 +285,22 @@ pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
                 row.path
             )));
         }
-        push_row(&mut text, row);
+        let flags = row.occluded.as_ref();
+        if flags.is_some_and(|flags| flags.len() != row.landmarks.len()) {
+            return Err(DataError::Invalid(format!(
+                "{}: {} occlusion flags for {} landmarks; give one for each",
+                row.path,
+                flags.map_or(0, Vec::len),
+                row.landmarks.len()
+            )));
+        }
+        push_row(&mut text, row, occlusion);
     }
     std::fs::write(path, text).map_err(|e| DataError::io(path, e))
 }
 
-fn push_row(text: &mut String, row: &TsvRow) {
+/// `occlusion` says whether the list has the eighth column.
+fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
     // Writing to a string cannot fail.
     let _ = write!(text, "{}\t{}\t", row.path, ["0"; 10].join(","));
     for (i, p) in row.landmarks.iter().enumerate() {
@@ -264,6 +312,12 @@ fn push_row(text: &mut String, row: &TsvRow) {
     if let Some(tags) = row.tags {
         let tags = tags.map(|tag| if tag { "1" } else { "0" });
         text.push_str(&tags.join(","));
+    }
+    if occlusion {
+        text.push('\t');
+        let flags = row.occluded.iter().flatten();
+        let flags: Vec<&str> = flags.map(|&flag| if flag { "1" } else { "0" }).collect();
+        text.push_str(&flags.join(","));
     }
     text.push('\n');
 }

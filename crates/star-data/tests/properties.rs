@@ -904,6 +904,7 @@ fn row(path: &str, layout: &Layout) -> TsvRow {
             center: Point::new(1.0 / 3.0, -4.5),
         },
         tags: Some([true, false, false, true, false, true]),
+        occluded: None,
         line: 0,
     }
 }
@@ -921,6 +922,24 @@ fn lists_survive_writing() {
     back.iter_mut().for_each(|r| r.line = 0);
     assert_eq!(back, rows);
     assert!(write_tsv(&path, &[row("a\tb.png", &layout)]).is_err());
+
+    // Occlusion of one face only; then of none, which leaves no trace of the column.
+    let plain = std::fs::read_to_string(&path).expect("text");
+    assert!(plain.lines().all(|line| line.split('\t').count() == 7));
+    let mut flagged = rows.clone();
+    flagged[1].occluded = Some((0..layout.points).map(|i| i % 3 == 0).collect());
+    write_tsv(&path, &flagged).expect("written");
+    let text = std::fs::read_to_string(&path).expect("text");
+    assert!(
+        text.lines().all(|line| line.split('\t').count() == 8) && text.contains("\toccluded\n")
+    );
+    let mut back = star_data::tsv::read_tsv(&path, &layout).expect("read");
+    back.iter_mut().for_each(|r| r.line = 0);
+    assert_eq!(back, flagged);
+    flagged[0].occluded = Some(vec![true]);
+    assert!(write_tsv(&path, &flagged).is_err());
+    write_tsv(&path, &rows).expect("written");
+    assert_eq!(std::fs::read_to_string(&path).expect("text"), plain);
 
     // Missing pictures are found at opening, all of them.
     let error = TsvFaces::open(&path, &folder.0, layout.clone())
@@ -979,7 +998,13 @@ fn list_mistakes_name_line_and_column() {
         (with(6, "1,0,1"), "column 7"),
         (with(6, "1,0,1,0,2,0"), "column 7"),
         (with(0, " "), "column 1"),
-        (with(0, "a.png\textra"), "8 tab-separated"),
+        (with(0, "a.png\textra\textra"), "9 tab-separated"),
+        (with(6, "\t1,0"), "column 8 (occlusion) has 2 flags"),
+        (
+            with(6, "\t1,0,x"),
+            "column 8 (occlusion): the flag of landmark 2 is `x`",
+        ),
+        (with(6, "\t1,0.5"), "landmark 1 is `0.5`"),
         (
             format!("{}\n{}\nb.png\t1,2", lines[0], lines[1]),
             "2 tab-separated",

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::{Subcommand, ValueEnum};
 use star_data::{
     BoxSide, CropRule,
-    prepare::{PrepareConfig, PrepareReport, Spread, prepare_300w, prepare_wflw},
+    prepare::{PrepareConfig, PrepareReport, Spread, prepare_300w, prepare_cofw, prepare_wflw},
 };
 
 use crate::error::CliError;
@@ -33,6 +33,8 @@ enum Set {
     Ibug300w(Options),
     /// WFLW: its own annotation lists beside the images
     Wflw(Options),
+    /// COFW: COFW_train_color.mat and COFW_test_color.mat; its pictures are written to OUT/cofw_images
+    Cofw(Options),
 }
 
 #[derive(Debug, clap::Args)]
@@ -40,7 +42,7 @@ struct Options {
     /// Folder of the data set
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
-    /// Folder for the lists; images stay where they are
+    /// Folder for the lists; images stay where they are (COFW's, which are inside its files, go here too)
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How the crop follows from the landmarks' box
@@ -69,7 +71,7 @@ fn margin(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let (Set::Ibug300w(options) | Set::Wflw(options)) = &args.set;
+    let (Set::Ibug300w(options) | Set::Wflw(options) | Set::Cofw(options)) = &args.set;
     let crop = match (options.crop, options.margin) {
         (Crop::Margin, margin) => CropRule {
             side: BoxSide::Longest,
@@ -87,6 +89,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let prepare = match args.set {
         Set::Ibug300w(_) => prepare_300w,
         Set::Wflw(_) => prepare_wflw,
+        Set::Cofw(_) => prepare_cofw,
     };
     let report = prepare(&options.root, &options.out, &PrepareConfig { crop })?;
     print!("{}", describe(&report));

@@ -9,7 +9,7 @@ use std::{
 use super::report::{Complaint, PrepareReport, SplitReport, Spread};
 use crate::{
     crop::CropRule,
-    decode::decode_bytes,
+    decode::decode_reporting,
     error::DataError,
     point::Point,
     tsv::{TsvRow, write_tsv},
@@ -21,9 +21,13 @@ pub(super) struct Found {
     /// Which of the data set's folders it is from.
     pub folder: usize,
     pub row: TsvRow,
+    /// Where the data set counts pixels from: 0, or 1 for COFW.
+    pub first_pixel: f64,
     image_size: (u32, u32),
     /// The picture's bytes, as a hash.
     picture: u64,
+    /// The picture is cut off; it is used.
+    truncated: bool,
 }
 
 /// Six decimals are a millionth of a pixel, and free of the tails that subtraction leaves.
@@ -42,7 +46,7 @@ pub(super) fn check_face(
 ) -> Result<Found, DataError> {
     let file = root.join(&path);
     let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
-    let image = decode_bytes(&bytes, &file)?;
+    let decoded = decode_reporting(&bytes, &file)?;
     let landmarks: Vec<Point> = landmarks
         .iter()
         .map(|p| Point::new(tidy(p.x), tidy(p.y)))
@@ -59,10 +63,13 @@ pub(super) fn check_face(
             landmarks,
             crop,
             tags,
+            occluded: None,
             line: 0,
         },
-        image_size: image.dimensions(),
+        first_pixel: 0.0,
+        image_size: decoded.image.dimensions(),
         picture: hasher.finish(),
+        truncated: decoded.truncated,
     })
 }
 
@@ -84,7 +91,8 @@ impl Found {
         self.row
             .landmarks
             .iter()
-            .filter(|p| p.x < -0.5 || p.y < -0.5 || p.x > w - 0.5 || p.y > h - 0.5)
+            .map(|p| (p.x - self.first_pixel, p.y - self.first_pixel))
+            .filter(|&(x, y)| x < -0.5 || y < -0.5 || x > w - 0.5 || y > h - 0.5)
             .count()
     }
 }
@@ -111,6 +119,18 @@ pub(super) fn complaint(root: &Path, file: &Path, error: &DataError) -> Complain
             file: name(path),
             line: None,
             reason: source.to_string(),
+        },
+        DataError::Mat {
+            path,
+            variable,
+            message,
+        } => Complaint {
+            file: name(path),
+            line: None,
+            reason: match variable {
+                Some(variable) => format!("{variable}: {message}"),
+                None => message.clone(),
+            },
         },
         DataError::Invalid(message) => Complaint {
             file: name(file),
@@ -174,17 +194,48 @@ pub(super) fn write_lists(
     let outside: Vec<usize> = found.iter().map(Found::points_outside).collect();
     report.points_outside = outside.iter().sum();
     report.faces_with_points_outside = outside.iter().filter(|&&n| n > 0).count();
+    note_cut_off(found, report);
     find_doubles(found, splits, report);
     report.skipped.sort();
     Ok(())
 }
 
-/// Writes beside the target and renames, so that there is never half a list.
+/// Names pictures that end too early: they are used, as other programs use them, but their owner should know.
+fn note_cut_off(found: &[Found], report: &mut PrepareReport) {
+    const NAMED: usize = 5;
+    let cut: Vec<&str> = (found.iter())
+        .filter(|f| f.truncated)
+        .map(|f| f.row.path.as_str())
+        .collect();
+    if !cut.is_empty() {
+        let named = cut[..cut.len().min(NAMED)].join(", ");
+        let more = if cut.len() > NAMED { ", ..." } else { "" };
+        report.notes.push(format!(
+            "{} pictures are cut off and used as far as they go: {named}{more}",
+            cut.len()
+        ));
+    }
+}
+
+/// Writes a file and the folders it is in; a file that has these bytes already is left alone.
+pub(super) fn write_if_new(file: &Path, bytes: &[u8]) -> Result<(), DataError> {
+    if std::fs::read(file).is_ok_and(|there| there == bytes) {
+        return Ok(());
+    }
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(|e| DataError::io(folder, e))?;
+    }
+    replace(file, |temporary| {
+        std::fs::write(temporary, bytes).map_err(|e| DataError::io(temporary, e))
+    })
+}
+
+/// Writes beside the target and renames, so that there is never half a file.
 fn replace(
     file: &Path,
     write: impl FnOnce(&Path) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
-    let temporary: PathBuf = file.with_extension("tsv.part");
+    let temporary: PathBuf = file.with_added_extension("part");
     write(&temporary)
         .and_then(|()| std::fs::rename(&temporary, file).map_err(|e| DataError::io(file, e)))
         .inspect_err(|_| {

@@ -1,14 +1,19 @@
 //! From a data set as it is handed out to the TSV lists that training reads.
 //!
-//! Preparing reads every picture once, so that a damaged one is found now and not in epoch 3. It never changes the data set, and the
+//! Preparing reads every picture once, so that a damaged one is found now and not in epoch 3. It never changes the data set (COFW's pictures,
+//! which are inside its annotation files, are written to the lists' folder), and the
 //! same data set gives the same bytes.
 
+mod cofw;
+mod cofw_mat;
 mod ibug300w;
 mod lists;
 mod pts;
 mod report;
 mod wflw;
 
+pub use cofw::prepare_cofw;
+pub use cofw_mat::{CofwFace, CofwMat, CofwSplit};
 pub use ibug300w::prepare_300w;
 pub(crate) use ibug300w::{PARTS as IBUG_PARTS, SUBSETS as IBUG_SUBSETS, part_of as ibug_part_of};
 pub use pts::{parse_pts, read_pts};

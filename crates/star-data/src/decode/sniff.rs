@@ -1,0 +1,138 @@
+//! What a file is, by its first bytes, and whether it goes on to its end.
+
+use image::ImageFormat;
+
+/// The format of a picture that is decoded.
+///
+/// # Errors
+/// What the bytes look like instead.
+pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, String> {
+    if bytes.is_empty() {
+        return Err("is empty (0 bytes); is the download complete?".into());
+    }
+    let known = image::guess_format(bytes).ok();
+    match known {
+        Some(
+            format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp | ImageFormat::WebP),
+        ) => Ok(format),
+        _ => Err(format!(
+            "is no picture that is read (JPEG, PNG, BMP, WebP): {}",
+            looks_like(bytes)
+        )),
+    }
+}
+
+/// Says what it is and what to do about it.
+fn looks_like(bytes: &[u8]) -> String {
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    let brand = match bytes.get(4..12) {
+        Some([b'f', b't', b'y', b'p', brand @ ..]) => Some(brand),
+        _ => None,
+    };
+    let picture = match brand {
+        Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => Some("HEIC"),
+        Some(b"avif" | b"avis") => Some("AVIF"),
+        Some(_) => return "it looks like a film (MP4 or QuickTime); save a frame as PNG".into(),
+        None if starts(b"GIF8") => Some("GIF"),
+        None if starts(b"II*\0") || starts(b"MM\0*") || starts(b"II+\0") || starts(b"MM\0+") => {
+            Some("TIFF")
+        }
+        None if starts(b"\0\0\0\x0cjP  ") || starts(b"\xff\x4f\xff\x51") => Some("JPEG 2000"),
+        None if starts(b"\0\0\0\x0cJXL ") || starts(b"\xff\x0a") => Some("JPEG XL"),
+        None if starts(b"8BPS") => Some("Photoshop"),
+        None if starts(b"P5") || starts(b"P6") => Some("PNM"),
+        None => None,
+    };
+    if let Some(name) = picture {
+        return format!("it looks like {name}; convert it to JPEG or PNG");
+    }
+    if starts(b"%PDF") {
+        return "it looks like a PDF".into();
+    }
+    if starts(b"PK\x03\x04") || starts(b"\x1f\x8b") || starts(b"Rar!") || starts(b"7z\xbc\xaf") {
+        return "it looks like an archive; unpack it".into();
+    }
+    let head: String = String::from_utf8_lossy(&bytes[..bytes.len().min(256)])
+        .trim_start_matches('\u{feff}')
+        .trim_start()
+        .to_ascii_lowercase();
+    if head.starts_with("<!doctype html") || head.starts_with("<html") {
+        return "it looks like a web page; the download went wrong".into();
+    }
+    if head.starts_with("<svg") || head.starts_with("<?xml") {
+        return "it looks like SVG or XML".into();
+    }
+    if bytes.iter().all(|&b| b == 0) {
+        return "it is all zeros; the download or the disk went wrong".into();
+    }
+    // A file that goes on may be cut within a letter by the look at its head.
+    let text = |c: char| !c.is_control() || c.is_whitespace();
+    if head.chars().filter(|&c| c != '\u{fffd}').all(text) && !head.contains('\u{fffd}') {
+        return "it looks like text".into();
+    }
+    "its first bytes are of no known kind; is the download complete?".into()
+}
+
+/// Width and height of a PNG.
+pub(super) fn png_size(bytes: &[u8], format: ImageFormat) -> Option<(u32, u32)> {
+    if format != ImageFormat::Png {
+        return None;
+    }
+    Some((big_u32(bytes, 16)?, big_u32(bytes, 20)?))
+}
+
+fn big_u32(bytes: &[u8], at: usize) -> Option<u32> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    Some(u32::from_be_bytes(four.try_into().ok()?))
+}
+
+/// Whether the mark at the end of the picture is missing. Only JPEG and PNG have one.
+pub(super) fn is_cut_off(bytes: &[u8], format: ImageFormat) -> bool {
+    match format {
+        ImageFormat::Jpeg => !jpeg_ends(bytes),
+        ImageFormat::Png => png_ends(bytes).is_none(),
+        _ => false,
+    }
+}
+
+/// Walks the segments to the end mark. A thumbnail inside a segment has an end mark of its own, which does not count.
+fn jpeg_ends(bytes: &[u8]) -> bool {
+    const END: u8 = 0xd9;
+    let mut at = 2;
+    loop {
+        let rest = bytes.get(at..).unwrap_or(&[]);
+        let Some(offset) = rest.windows(2).position(|w| w[0] == 0xff && w[1] != 0xff) else {
+            return false;
+        };
+        at += offset + 2;
+        match rest[offset + 1] {
+            END => return true,
+            // A stuffed byte, restart marks, marks without content.
+            0x00 | 0x01 | 0xd0..=0xd8 => {}
+            _ => {
+                let Some(&[high, low]) = bytes.get(at..at + 2) else {
+                    return false;
+                };
+                at += usize::from(u16::from_be_bytes([high, low]));
+            }
+        }
+    }
+}
+
+/// Walks the chunks to the whole of the last.
+fn png_ends(bytes: &[u8]) -> Option<()> {
+    let mut at = 8_usize;
+    loop {
+        let length = usize::try_from(big_u32(bytes, at)?).ok()?;
+        let name = bytes.get(at + 4..at + 8)?;
+        // Length, name and checksum are four bytes each.
+        let next = at.checked_add(length)?.checked_add(12)?;
+        if next > bytes.len() {
+            return None;
+        }
+        if name == b"IEND" {
+            return Some(());
+        }
+        at = next;
+    }
+}
