@@ -3,12 +3,15 @@
 //! Preparing reads every picture once, so that a damaged one is found now and not in epoch 3. It never changes the data set, and the
 //! same data set gives the same bytes.
 
+mod custom;
+mod gather;
 mod ibug300w;
 mod lists;
 mod pts;
 mod report;
 mod wflw;
 
+pub use custom::{CustomConfig, find_points, prepare_custom};
 pub use ibug300w::prepare_300w;
 pub use pts::{parse_pts, read_pts};
 pub use report::{Complaint, PrepareReport, SplitReport, Spread};
