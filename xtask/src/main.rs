@@ -27,7 +27,16 @@ All but test and ci are commands of the `star` program, which is built first, in
 
 /// What is handed on to `star`.
 const STAR_COMMANDS: [&str; 10] = [
-    "train", "eval", "compare", "predict", "calibrate", "analyze", "prepare", "data", "model", "bench",
+    "train",
+    "eval",
+    "compare",
+    "predict",
+    "calibrate",
+    "analyze",
+    "prepare",
+    "data",
+    "model",
+    "bench",
 ];
 
 fn main() -> ExitCode {

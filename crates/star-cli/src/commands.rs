@@ -1,7 +1,7 @@
 //! One file a command.
 
-pub mod bench;
 pub mod analyze;
+pub mod bench;
 pub mod calibrate;
 pub mod eval;
 pub mod model;

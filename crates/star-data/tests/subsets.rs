@@ -17,6 +17,7 @@ fn row(path: &str, tags: Option<[bool; 6]>) -> TsvRow {
             center: Point::new(1.0, 2.0),
         },
         tags,
+        occluded: None,
         line: 0,
     }
 }

@@ -1,5 +1,7 @@
 //! `star prepare`
 
+mod custom;
+
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Subcommand, ValueEnum};
@@ -16,9 +18,10 @@ const SHOWN: usize = 20;
 /// Turn a data set, as it is handed out, into lists (TSV) that train and evaluate
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
+Examples:
   star prepare 300w --root datasets/300w --out datasets/300w
   star train --config configs/300w-small.toml
+  star prepare custom --root mine --out mine
 
 datasets/README.md says where each data set comes from and how its folder looks.")]
 pub struct Args {
@@ -35,6 +38,8 @@ enum Set {
     Wflw(Options),
     /// COFW: COFW_train_color.mat and COFW_test_color.mat; its pictures are written to OUT/cofw_images
     Cofw(Options),
+    /// Landmarks of your own: pictures, points.csv or points.json, and layout.toml
+    Custom(custom::CustomOptions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -71,7 +76,17 @@ fn margin(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let (Set::Ibug300w(options) | Set::Wflw(options) | Set::Cofw(options)) = &args.set;
+    let report = match &args.set {
+        Set::Ibug300w(options) => prepare_300w(&options.root, &options.out, &config(options)?)?,
+        Set::Wflw(options) => prepare_wflw(&options.root, &options.out, &config(options)?)?,
+        Set::Cofw(options) => prepare_cofw(&options.root, &options.out, &config(options)?)?,
+        Set::Custom(options) => custom::run(options, config(&options.common)?)?,
+    };
+    print!("{}", describe(&report));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn config(options: &Options) -> Result<PrepareConfig, CliError> {
     let crop = match (options.crop, options.margin) {
         (Crop::Margin, margin) => CropRule {
             side: BoxSide::Longest,
@@ -86,14 +101,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         (Crop::Lists, None) => CropRule::LISTS,
         (Crop::Demo, None) => CropRule::DEMO,
     };
-    let prepare = match args.set {
-        Set::Ibug300w(_) => prepare_300w,
-        Set::Wflw(_) => prepare_wflw,
-        Set::Cofw(_) => prepare_cofw,
-    };
-    let report = prepare(&options.root, &options.out, &PrepareConfig { crop })?;
-    print!("{}", describe(&report));
-    Ok(ExitCode::SUCCESS)
+    Ok(PrepareConfig { crop })
 }
 
 fn describe(report: &PrepareReport) -> String {

@@ -8,7 +8,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    PrepareConfig,
+    PrepareConfig, gather,
     lists::{self, Found, Split},
     pts::read_pts,
     report::{Complaint, PrepareReport},
@@ -118,8 +118,7 @@ pub fn prepare_300w(
     config: &PrepareConfig,
 ) -> Result<PrepareReport, DataError> {
     let (root, out) = (root.as_ref(), out.as_ref());
-    // An impossible rule would refuse every face; say so once.
-    config.crop.crop_of_box(0.0, 0.0, 1.0, 1.0)?;
+    gather::check_rule(config)?;
     let mut report = PrepareReport::default();
     let pairs = find_pairs(root, &mut report)?;
     let results: Vec<Result<Found, Complaint>> = pairs
@@ -138,13 +137,7 @@ pub fn prepare_300w(
             .map_err(|e| lists::complaint(root, &pair.points, &e))
         })
         .collect();
-    let mut found = Vec::with_capacity(results.len());
-    for result in results {
-        match result {
-            Ok(face) => found.push(face),
-            Err(complaint) => report.skipped.push(complaint),
-        }
-    }
+    let found = gather::keep(results, &mut report);
     if found.is_empty() {
         return Err(nothing(root, &report));
     }
@@ -174,15 +167,11 @@ pub fn prepare_300w(
 
 fn nothing(root: &Path, report: &PrepareReport) -> DataError {
     let looked: Vec<_> = PARTS.iter().map(|part| part.name).collect();
-    let first = report.skipped.first().map_or(String::new(), |c| {
-        format!(" {} files were left out, such as {c}", report.skipped.len())
-    });
-    DataError::Invalid(format!(
-        "{}: no face of 300-W found. Looked for folders named {}, with .jpg or .png pictures and a .pts file of {POINTS} points beside \
-         each.{first}",
-        root.display(),
+    let looked_for = format!(
+        "folders named {}, with .jpg or .png pictures and a .pts file of {POINTS} points beside each",
         looked.join(", ")
-    ))
+    );
+    gather::nothing(root, "300-W", &looked_for, "files", report)
 }
 
 /// Which lists to write, given how many faces each part has.

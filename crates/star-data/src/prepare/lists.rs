@@ -23,15 +23,16 @@ pub(super) struct Found {
     pub row: TsvRow,
     /// Where the data set counts pixels from: 0, or 1 for COFW.
     pub first_pixel: f64,
-    image_size: (u32, u32),
+    /// Width and height.
+    pub image_size: (u32, u32),
     /// The picture's bytes, as a hash.
-    picture: u64,
+    pub picture: u64,
     /// The picture is cut off; it is used.
     truncated: bool,
 }
 
 /// Six decimals are a millionth of a pixel, and free of the tails that subtraction leaves.
-fn tidy(value: f64) -> f64 {
+pub(super) fn tidy(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
@@ -86,7 +87,7 @@ impl Found {
     }
 
     /// Landmarks beyond the outer borders of the picture's pixels.
-    fn points_outside(&self) -> usize {
+    pub(super) fn points_outside(&self) -> usize {
         let (w, h) = (f64::from(self.image_size.0), f64::from(self.image_size.1));
         self.row
             .landmarks

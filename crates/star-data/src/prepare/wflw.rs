@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::{
-    PrepareConfig,
+    PrepareConfig, gather,
     lists::{self, Found, Split},
     report::{Complaint, PrepareReport},
 };
@@ -38,8 +38,7 @@ pub fn prepare_wflw(
     config: &PrepareConfig,
 ) -> Result<PrepareReport, DataError> {
     let (root, out) = (root.as_ref(), out.as_ref());
-    // An impossible rule would refuse every face; say so once.
-    config.crop.crop_of_box(0.0, 0.0, 1.0, 1.0)?;
+    gather::check_rule(config)?;
     let mut report = PrepareReport::default();
     let mut found: Vec<Found> = Vec::new();
     for (split, (name, file, published)) in SPLITS.iter().enumerate() {
@@ -68,14 +67,9 @@ pub fn prepare_wflw(
                 })
             })
             .collect();
-        let before = found.len();
-        for result in results {
-            match result {
-                Ok(face) => found.push(face),
-                Err(complaint) => report.skipped.push(complaint),
-            }
-        }
-        let count = found.len() - before;
+        let faces = gather::keep(results, &mut report);
+        let count = faces.len();
+        found.extend(faces);
         if count != *published {
             report.notes.push(format!(
                 "the {name} list has {count} usable faces; published are {published}"
@@ -98,14 +92,11 @@ pub fn prepare_wflw(
 
 fn nothing(root: &Path, report: &PrepareReport) -> DataError {
     let looked: Vec<&str> = SPLITS.iter().map(|(_, file, _)| *file).collect();
-    let first = report.skipped.first().map_or(String::new(), |c| {
-        format!(" {} lines were left out, such as {c}", report.skipped.len())
-    });
-    DataError::Invalid(format!(
-        "{}: no face of WFLW found. Looked for {LISTS}/{} and their pictures in {PICTURES}/.{first}",
-        root.display(),
+    let looked_for = format!(
+        "{LISTS}/{} and their pictures in {PICTURES}/",
         looked.join(" and ")
-    ))
+    );
+    gather::nothing(root, "WFLW", &looked_for, "lines", report)
 }
 
 fn face(root: &Path, split: usize, line: &str, config: &PrepareConfig) -> Result<Found, String> {

@@ -1,0 +1,312 @@
+//! Landmarks of one's own: pictures, one file with their points, and a layout.
+
+mod csv_file;
+mod json_file;
+mod row;
+mod share;
+
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    path::{Path, PathBuf},
+};
+
+use rayon::prelude::*;
+
+use self::row::{BadRow, Row, Table};
+use super::{
+    PrepareConfig, gather,
+    lists::{self, Found, Split},
+    report::{Complaint, PrepareReport},
+};
+use crate::{
+    crop::{CROP_UNIT, CropRule},
+    error::DataError,
+    face::CropBox,
+    layout::Layout,
+    point::Point,
+};
+
+/// The list that trains.
+const TRAIN: &str = "train";
+const POINTS: [&str; 2] = ["points.csv", "points.json"];
+
+/// Settings of [`prepare_custom`].
+#[derive(Clone, Debug)]
+pub struct CustomConfig {
+    /// The file with the points, `.csv` or `.json`; [`find_points`] finds it at its usual place.
+    pub points: PathBuf,
+    /// Which points every face has.
+    pub layout: Layout,
+    /// Share of the pictures, from 0 up to (not with) 1, that becomes `test.tsv` when the file names no splits; `None` is a tenth.
+    pub test_share: Option<f64>,
+    /// Which pictures these are; `None` is 0.
+    pub seed: Option<u64>,
+    /// The file counts pixels from 1.
+    pub one_based: bool,
+    pub common: PrepareConfig,
+}
+
+/// The one of `points.csv` and `points.json` that is in `root`.
+///
+/// # Errors
+/// When there is neither, or both.
+pub fn find_points(root: &Path) -> Result<PathBuf, DataError> {
+    let places = POINTS.iter().map(|name| root.join(name));
+    let mut there = places.filter(|path| path.is_file());
+    match (there.next(), there.next()) {
+        (Some(path), None) => Ok(path),
+        (None, _) => Err(DataError::Invalid(format!(
+            "{}: neither {} is there; write one of them, or name the file with --points",
+            root.display(),
+            POINTS.join(" nor ")
+        ))),
+        (Some(_), Some(_)) => Err(DataError::Invalid(format!(
+            "{}: both {} are there; say with --points which one holds",
+            root.display(),
+            POINTS.join(" and ")
+        ))),
+    }
+}
+
+/// Writes a list for each split that the points file names, or else `train.tsv` and `test.tsv` by a seeded share of the pictures.
+///
+/// The CSV file has a header: `image`, then `x0,y0,x1,y1,...` for every landmark of the layout, and as one likes `split` and
+/// `box_x,box_y,box_w,box_h`, in any order. The JSON file is a list of `{"image", "points", "split", "box"}`, the last two as one likes.
+/// Points are pixels of the picture with pixel centres at integers; images are relative to `root`. The crop follows from the box where
+/// there is one, otherwise from the landmarks. A row that cannot be used is left out and reported.
+///
+/// # Errors
+/// When the points file cannot be read as a whole (its header, its syntax), no row can be used, the share leaves nothing to train on, or
+/// a list cannot be written.
+pub fn prepare_custom(
+    root: impl AsRef<Path>,
+    out: impl AsRef<Path>,
+    config: &CustomConfig,
+) -> Result<PrepareReport, DataError> {
+    let (root, out) = (root.as_ref(), out.as_ref());
+    gather::check_rule(&config.common)?;
+    let mut report = PrepareReport::default();
+    let file = lists::slashed(config.points.strip_prefix(root).unwrap_or(&config.points));
+    let complaint = |bad: BadRow| Complaint {
+        file: file.clone(),
+        line: Some(bad.line),
+        reason: bad.reason,
+    };
+
+    let table = read(&config.points, &config.layout)?;
+    report.notes.extend(notes_on(&table, &config.layout));
+    let (rows, names) = assign_splits(table.rows);
+    if names.is_some() && (config.test_share.is_some() || config.seed.is_some()) {
+        return Err(DataError::Invalid(format!(
+            "{}: its rows name their splits, so that a test share and a seed decide nothing; leave out --test-share and --seed, or the splits",
+            config.points.display()
+        )));
+    }
+
+    let results: Vec<Result<Found, Complaint>> = rows
+        .into_par_iter()
+        .map(|row| {
+            let (row, split) = row.map_err(complaint)?;
+            face(root, &row, split, config).map_err(|reason| {
+                complaint(BadRow {
+                    line: row.line,
+                    reason,
+                })
+            })
+        })
+        .collect();
+    let mut found = gather::keep(results, &mut report);
+    if found.is_empty() {
+        let looked_for = format!("{} and the pictures that it names", config.points.display());
+        let set = format!("layout {}", config.layout.name);
+        report.skipped.sort();
+        return Err(gather::nothing(root, &set, &looked_for, "rows", &report));
+    }
+    report
+        .notes
+        .extend(notes_on_faces(&found, &config.common.crop));
+
+    let (folders, names) = match names {
+        Some(names) => (names.iter().map(|n| format!("split {n}")).collect(), names),
+        None => {
+            let share = share::assign(&mut found, config.test_share, config.seed)?;
+            report.notes.push(share.note);
+            (share.folders, share.names)
+        }
+    };
+    if !names.iter().any(|name| name == TRAIN) {
+        report.notes.push(format!(
+            "no row has the split `{TRAIN}`, so there is no {TRAIN}.tsv; there are {}",
+            names.join(", ")
+        ));
+    }
+    let splits: Vec<Split> = (names.into_iter().enumerate())
+        .map(|(i, name)| Split {
+            train: name == TRAIN,
+            folders: vec![i],
+            name,
+        })
+        .collect();
+    lists::write_lists(out, &found, &folders, &splits, &mut report)?;
+    Ok(report)
+}
+
+fn read(path: &Path, layout: &Layout) -> Result<Table, DataError> {
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let fail = |line: usize, message: String| DataError::Parse {
+        path: path.to_path_buf(),
+        line,
+        message,
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        let before = bytes.iter().take(e.valid_up_to());
+        let line = 1 + before.filter(|&&b| b == b'\n').count();
+        fail(line, "not UTF-8 text; save the file as UTF-8".into())
+    })?;
+    // Spreadsheets begin their files with it.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if text.trim().is_empty() {
+        return Err(fail(1, "the file is empty".into()));
+    }
+    let extension = path.extension().map(|e| e.to_ascii_lowercase());
+    let table = match extension.as_deref().and_then(|e| e.to_str()) {
+        Some("csv") => csv_file::read(text, layout),
+        Some("json") => json_file::read(text, layout),
+        _ => {
+            return Err(DataError::Invalid(format!(
+                "{}: points are read from .csv and .json files; name it so",
+                path.display()
+            )));
+        }
+    }
+    .map_err(|bad| fail(bad.line, bad.reason))?;
+    if table.rows.is_empty() {
+        return Err(fail(1, "the file has no faces".into()));
+    }
+    Ok(table)
+}
+
+type InSplit = Result<(Row, usize), BadRow>;
+
+/// Gives each row the number of its split, and the splits in the order in which they appear; `None` when no row names one.
+fn assign_splits(rows: Vec<Result<Row, BadRow>>) -> (Vec<InSplit>, Option<Vec<String>>) {
+    if !rows.iter().flatten().any(|row| row.split.is_some()) {
+        let rows = rows.into_iter().map(|row| row.map(|row| (row, 0)));
+        return (rows.collect(), None);
+    }
+    let mut names: Vec<String> = Vec::new();
+    // The line that first put a picture into a split.
+    let mut pictures: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    let mut assign = |row: Row| -> InSplit {
+        let bad = |reason| BadRow {
+            line: row.line,
+            reason,
+        };
+        let name = row::list_name(row.split.as_deref().unwrap_or_default()).map_err(bad)?;
+        let split = names.iter().position(|n| *n == name).unwrap_or_else(|| {
+            names.push(name.clone());
+            names.len() - 1
+        });
+        match pictures.entry(row.image.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert((split, row.line));
+            }
+            Entry::Occupied(entry) => {
+                let (first, line) = *entry.get();
+                if first != split {
+                    return Err(bad(format!(
+                        "{} is in split {name} here, but in split {} on line {line}; a picture belongs to one split",
+                        row.image, names[first]
+                    )));
+                }
+            }
+        }
+        Ok((row, split))
+    };
+    let rows = rows.into_iter().map(|row| row.and_then(&mut assign));
+    (rows.collect(), Some(names))
+}
+
+/// Looks at the picture and works out the crop.
+fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<Found, String> {
+    let unit = 0.0..=1.0;
+    if (row.points.iter()).all(|p| unit.contains(&p.x) && unit.contains(&p.y)) {
+        return Err(
+            "all points are between 0 and 1; write pixels, not shares of the picture".into(),
+        );
+    }
+    let from = if config.one_based { 1.0 } else { 0.0 };
+    let points: Vec<Point> = (row.points.iter())
+        .map(|p| Point::new(p.x - from, p.y - from))
+        .collect();
+    let rule = &config.common.crop;
+    let path = row.image.clone();
+    let mut found = lists::check_face(root, path, split, &points, None, rule).map_err(|error| {
+        let place = lists::complaint(root, Path::new(&row.image), &error);
+        place.to_string()
+    })?;
+    let (width, height) = found.image_size;
+    if found.points_outside() == points.len() {
+        return Err(format!(
+            "all points are outside {}, which is {width} x {height} pixels; were they placed on a larger copy?",
+            row.image
+        ));
+    }
+    if let Ok(norm) = config.layout.norm(None)
+        && norm.distance(&points) == 0.0
+    {
+        return Err(format!(
+            "the two sides of norm `{}` are at one place, so that an error cannot be divided by their distance",
+            config.layout.default_norm
+        ));
+    }
+    if let Some([x, y, w, h]) = row.face_box {
+        if !(w > 0.0 && h > 0.0) {
+            return Err(format!(
+                "the box is {w} x {h} pixels; write x, y, width and height, the last two above 0"
+            ));
+        }
+        let crop = rule.crop_of_box(x - from, y - from, w, h);
+        let CropBox { scale, center } = crop.map_err(|e| e.to_string())?;
+        found.row.crop = CropBox {
+            scale: lists::tidy(scale),
+            center: Point::new(lists::tidy(center.x), lists::tidy(center.y)),
+        };
+    }
+    Ok(found)
+}
+
+fn notes_on(table: &Table, layout: &Layout) -> Vec<String> {
+    let mut notes = Vec::new();
+    if !table.unused.is_empty() {
+        notes.push(format!("not used: {}", table.unused.join(", ")));
+    }
+    if layout.flip_offset != 1.0 {
+        notes.push(format!(
+            "layout {} has flip_offset {}; the lists count pixels from 0, for which 1 is right",
+            layout.name, layout.flip_offset
+        ));
+    }
+    notes
+}
+
+/// Crops that do not hold what they should; it happens with boxes that are not from the landmarks.
+fn notes_on_faces(found: &[Found], rule: &CropRule) -> Vec<String> {
+    let cut = |face: &&Found| {
+        let CropBox { scale, center } = face.row.crop;
+        // A millionth of a pixel is lost in rounding.
+        let reach = CROP_UNIT * scale / 2.0 + 1e-3;
+        (face.row.landmarks.iter())
+            .any(|p| (p.x - center.x).abs() > reach || (p.y - center.y).abs() > reach)
+    };
+    let count = found.iter().filter(cut).count();
+    if count == 0 {
+        return Vec::new();
+    }
+    vec![format!(
+        "{count} of {} faces have points outside their crop, where the network does not look; a --margin above {} takes more in (a box is x, y, \
+         width, height)",
+        found.len(),
+        rule.margin
+    )]
+}

@@ -1,0 +1,198 @@
+//! Points as a table with a header: `image,x0,y0,x1,y1,...`.
+
+use csv::{ReaderBuilder, StringRecord, Trim};
+
+use super::row::{BadRow, Row, Table, image_path, pixel, points_of, shorten};
+use crate::{
+    layout::{Layout, line_of},
+    point::Point,
+};
+
+const BOX: [&str; 4] = ["box_x", "box_y", "box_w", "box_h"];
+/// How many missing columns a message names.
+const NAMED: usize = 6;
+
+/// # Errors
+/// When the header does not name the columns that the layout needs.
+pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        // A row of another length is reported as a row, not the end of the file.
+        .flexible(true)
+        .trim(Trim::All)
+        .from_reader(text.as_bytes());
+    let mut columns: Option<Columns> = None;
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|e| BadRow {
+            line: e.position().map_or(1, |p| line_of(text, p.byte() as usize)),
+            reason: e.to_string(),
+        })?;
+        // Spreadsheets write empty rows as commas.
+        if record.iter().all(str::is_empty) {
+            continue;
+        }
+        let line = line_of_record(text, &record);
+        let bad = |reason| BadRow { line, reason };
+        match &columns {
+            None => columns = Some(Columns::of(&record, layout).map_err(bad)?),
+            Some(columns) => rows.push(columns.row(&record, line).map_err(bad)),
+        }
+    }
+    Ok(Table {
+        rows,
+        unused: columns.map_or_else(Vec::new, |columns| columns.unused),
+    })
+}
+
+/// The reader's own position is before the line breaks that end the row above.
+fn line_of_record(text: &str, record: &StringRecord) -> usize {
+    let byte = record.position().map_or(0, |p| p.byte() as usize);
+    let rest = text.as_bytes().get(byte..).unwrap_or_default();
+    let breaks = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+    line_of(text, byte + breaks.count())
+}
+
+/// Where in a record is what.
+struct Columns {
+    names: Vec<String>,
+    image: usize,
+    points: Vec<[usize; 2]>,
+    split: Option<usize>,
+    face_box: Option<[usize; 4]>,
+    unused: Vec<String>,
+}
+
+impl Columns {
+    fn of(header: &StringRecord, layout: &Layout) -> Result<Self, String> {
+        let names: Vec<String> = header.iter().map(str::to_string).collect();
+        for (i, name) in names.iter().enumerate() {
+            let first = names.iter().position(|n| n == name).unwrap_or(i);
+            if first < i && !name.is_empty() {
+                return Err(format!(
+                    "`{}` is the name of column {} and of column {}; give each column its own",
+                    shorten(name),
+                    first + 1,
+                    i + 1
+                ));
+            }
+        }
+        let mut missing: Vec<String> = Vec::new();
+        let mut find = |name: String| {
+            let place = names.iter().position(|n| *n == name);
+            if place.is_none() {
+                missing.push(name);
+            }
+            // Not used when anything is missing.
+            place.unwrap_or_default()
+        };
+        let image = find("image".into());
+        let points: Vec<[usize; 2]> = (0..layout.points)
+            .map(|k| [find(format!("x{k}")), find(format!("y{k}"))])
+            .collect();
+        let has_box = names.iter().any(|name| BOX.contains(&name.as_str()));
+        let face_box = has_box.then(|| BOX.map(|name| find(name.into())));
+        if !missing.is_empty() {
+            return Err(explain(&missing, &names, layout));
+        }
+        let beyond = names
+            .iter()
+            .find(|name| point_number(name).is_some_and(|k| k >= layout.points));
+        if let Some(beyond) = beyond {
+            return Err(format!(
+                "column `{}` is of a point that is not there: {}, 0 to {}",
+                shorten(beyond),
+                points_of(layout),
+                layout.points - 1
+            ));
+        }
+        let split = names.iter().position(|name| name == "split");
+        let mut used: Vec<usize> = points.iter().flatten().copied().collect();
+        used.push(image);
+        used.extend(split);
+        used.extend(face_box.iter().flatten());
+        let unused = (names.iter().enumerate())
+            .filter(|(i, name)| !used.contains(i) && !name.is_empty())
+            .map(|(_, name)| format!("column {}", shorten(name)))
+            .collect();
+        Ok(Self {
+            names,
+            image,
+            points,
+            split,
+            face_box,
+            unused,
+        })
+    }
+
+    fn row(&self, record: &StringRecord, line: usize) -> Result<Row, String> {
+        if record.len() != self.names.len() {
+            return Err(format!(
+                "{} values, but the header names {} columns; is a comma or a quote missing?",
+                record.len(),
+                self.names.len()
+            ));
+        }
+        let field = |column: usize| record.get(column).unwrap_or_default();
+        let number = |column: usize| {
+            let name = self.names.get(column).map_or("", String::as_str);
+            let text = field(column);
+            if text.is_empty() {
+                return Err(format!(
+                    "{name} is empty; every point needs a place: of a hidden one the best guess"
+                ));
+            }
+            let value = text
+                .parse()
+                .map_err(|_| format!("{name} is `{}`, which is no number", shorten(text)))?;
+            pixel(value, name)
+        };
+        let image = image_path(field(self.image))?;
+        let mut points = Vec::with_capacity(self.points.len());
+        for &[x, y] in &self.points {
+            points.push(Point::new(number(x)?, number(y)?));
+        }
+        let face_box = match self.face_box {
+            Some([x, y, w, h]) => Some([number(x)?, number(y)?, number(w)?, number(h)?]),
+            None => None,
+        };
+        Ok(Row {
+            line,
+            image,
+            points,
+            split: self.split.map(|column| field(column).to_string()),
+            face_box,
+        })
+    }
+}
+
+/// The k of `xk` and `yk`.
+fn point_number(name: &str) -> Option<usize> {
+    let digits = name.strip_prefix(['x', 'y'])?;
+    digits.parse().ok()
+}
+
+fn explain(missing: &[String], names: &[String], layout: &Layout) -> String {
+    let some: Vec<String> = missing
+        .iter()
+        .take(NAMED)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = if missing.len() > NAMED { ", ..." } else { "" };
+    let mut text = format!(
+        "the first line must name the columns, and {}{more} {} missing. {}: image,x0,y0 to x{last},y{last}",
+        some.join(", "),
+        if missing.len() == 1 { "is" } else { "are" },
+        points_of(layout),
+        last = layout.points - 1
+    );
+    let is = |name: &str| names.iter().any(|n| n == name);
+    if let [only] = names
+        && let Some(separator) = [';', '\t'].into_iter().find(|&c| only.contains(c))
+    {
+        text += &format!("; the columns are separated by {separator:?}: save the file with commas");
+    } else if is("x1") && !is("x0") {
+        text += "; points are counted from 0";
+    }
+    text
+}

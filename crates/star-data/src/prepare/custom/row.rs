@@ -1,0 +1,90 @@
+//! One row of a points file, whatever its format.
+
+use crate::{layout::Layout, point::Point};
+
+/// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
+const MAX_COORDINATE: f64 = 1e6;
+
+/// One face as written.
+pub(super) struct Row {
+    /// 1-based, where it begins.
+    pub line: usize,
+    /// Relative to the pictures' folder, with `/`.
+    pub image: String,
+    /// As many as the layout has.
+    pub points: Vec<Point>,
+    /// Where the file has splits; possibly empty.
+    pub split: Option<String>,
+    /// x, y, width, height.
+    pub face_box: Option<[f64; 4]>,
+}
+
+/// A place in the file, and what is wrong there.
+#[derive(Debug)]
+pub(super) struct BadRow {
+    /// 1-based.
+    pub line: usize,
+    pub reason: String,
+}
+
+/// A whole file.
+pub(super) struct Table {
+    pub rows: Vec<Result<Row, BadRow>>,
+    /// Names of columns or keys that nothing is done with.
+    pub unused: Vec<String>,
+}
+
+/// A picture's path as lists can hold it.
+pub(super) fn image_path(text: &str) -> Result<String, String> {
+    let path = text.trim().replace('\\', "/");
+    if path.is_empty() {
+        return Err("image is empty; name the picture".into());
+    }
+    if path.contains(['\t', '\n', '\r', '"']) {
+        return Err(format!(
+            "image is {path:?}; tabs, line breaks and quotes cannot stand in a list: rename the picture"
+        ));
+    }
+    Ok(path)
+}
+
+/// A number that can be a place in a picture; `what` is what the file calls it.
+pub(super) fn pixel(value: f64, what: &str) -> Result<f64, String> {
+    if value.is_finite() && value.abs() <= MAX_COORDINATE {
+        Ok(value)
+    } else {
+        Err(format!("{what} is {value}, which is no place in a picture"))
+    }
+}
+
+/// A name that can be a list's file name, in small letters, because some systems do not tell `Train.tsv` from `train.tsv`.
+pub(super) fn list_name(text: &str) -> Result<String, String> {
+    let name = text.trim().to_ascii_lowercase();
+    if name.is_empty() {
+        return Err(
+            "split is empty; write train, test or another name in every row, or in none".into(),
+        );
+    }
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.len() > 60 || !name.chars().all(plain) {
+        return Err(format!(
+            "split is `{}`; use up to 60 letters, digits, - and _, because it becomes a file's name",
+            shorten(&name)
+        ));
+    }
+    Ok(name)
+}
+
+/// `7 points` as a message says them.
+pub(super) fn points_of(layout: &Layout) -> String {
+    format!("layout {} has {} points", layout.name, layout.points)
+}
+
+/// Keeps a damaged field from flooding the message.
+pub(super) fn shorten(text: &str) -> String {
+    const LONGEST: usize = 40;
+    if text.chars().count() <= LONGEST {
+        return text.to_string();
+    }
+    text.chars().take(LONGEST).chain(['.', '.', '.']).collect()
+}
