@@ -5,11 +5,14 @@
 
 pub mod analysis;
 pub mod bench;
+pub mod bootstrap;
 pub mod calibration;
 pub mod checkpoint;
+pub mod compare;
 pub mod covariance;
 pub mod criterion;
 pub mod error;
+pub mod eval_report;
 pub mod evaluate;
 pub mod faces;
 pub mod init;
@@ -19,6 +22,7 @@ pub mod metrics;
 pub mod observer;
 pub mod passes;
 pub mod predict;
+mod quantile;
 mod readout;
 pub mod recipe;
 pub mod report;

@@ -8,8 +8,8 @@ pub mod overlay;
 pub mod plots;
 
 mod canvas;
-mod svg;
-mod ticks;
+pub(crate) mod svg;
+pub(crate) mod ticks;
 
 pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
 pub use curves::{Figure, Panel, Scale, Series};

@@ -20,7 +20,7 @@ pub struct Spread {
 
 impl Spread {
     /// The half axes, long and short, of the ellipse at `sigmas` standard deviations; None if it is no covariance.
-    pub(super) fn axes(self, sigmas: f64) -> Option<(Point, Point)> {
+    pub(crate) fn axes(self, sigmas: f64) -> Option<(Point, Point)> {
         let Self { xx, xy, yy } = self;
         if ![xx, xy, yy].iter().all(|v| v.is_finite()) {
             return None;

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 
 /// An SVG document under construction.
-pub(super) struct Svg {
+pub(crate) struct Svg {
     body: String,
 }
 
 /// A length without superfluous digits.
-pub(super) fn length(v: f64) -> String {
+pub(crate) fn length(v: f64) -> String {
     let text = format!("{v:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
 /// Text that is safe between tags and in attributes. Characters that XML does not allow are dropped.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -50,6 +50,17 @@ impl Svg {
         all.extend_from_slice(attributes);
         self.open_tag("text", &all);
         let _ = writeln!(self.body, ">{}</text>", escape(text)); // writing to a String cannot fail
+    }
+
+    /// An element with a name that viewers show when the pointer rests on it. `title` may be anything.
+    pub fn titled(&mut self, name: &str, attributes: &[(&str, &str)], title: &str) {
+        self.open_tag(name, attributes);
+        let _ = writeln!(self.body, "><title>{}</title></{name}>", escape(title));
+    }
+
+    /// What was drawn so far, without a document around it.
+    pub fn into_body(self) -> String {
+        self.body
     }
 
     /// A straight line.

@@ -2,14 +2,14 @@
 
 /// A place on an axis with its label.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     pub value: f64,
     /// None for a minor tick.
     pub label: Option<String>,
 }
 
 /// Multiples of 1, 2 or 5 times a power of ten within `low..=high`, about `count` of them, at least `least` apart.
-pub(super) fn linear(low: f64, high: f64, count: usize, least: f64) -> Vec<Tick> {
+pub(crate) fn linear(low: f64, high: f64, count: usize, least: f64) -> Vec<Tick> {
     let span = high - low;
     if !span.is_finite() || span <= 0.0 {
         return vec![];
@@ -36,7 +36,7 @@ pub(super) fn linear(low: f64, high: f64, count: usize, least: f64) -> Vec<Tick>
 }
 
 /// Powers of ten within `low..=high` (both positive). Over few decades there are ticks between them, some with labels.
-pub(super) fn logarithmic(low: f64, high: f64) -> Vec<Tick> {
+pub(crate) fn logarithmic(low: f64, high: f64) -> Vec<Tick> {
     if !(low > 0.0 && high > low && high.is_finite()) {
         return vec![];
     }
@@ -89,7 +89,7 @@ fn number(value: f64, step: f64) -> String {
 }
 
 /// A number as short as it can be said: 250, 0.05, 1e-4 as 10⁻⁴.
-pub(super) fn compact(value: f64) -> String {
+pub(crate) fn compact(value: f64) -> String {
     // Below this, powers of ten are no longer exact.
     if value.abs() < 1e-300 {
         return "0".into();

@@ -1,0 +1,26 @@
+//! Quantiles of a list of numbers.
+
+/// The value below which `share` of the values lie, in proportion between its two neighbours; sorts them. NaN for none.
+pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let Some(last) = values.len().checked_sub(1) else {
+        return f64::NAN;
+    };
+    let at = share.clamp(0.0, 1.0) * last as f64;
+    let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
+    low + (high - low) * at.fract()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_lie_between_their_neighbours() {
+        let mut values = [4.0, 1.0, 3.0, 2.0];
+        assert_eq!(quantile(&mut values, 0.5), 2.5);
+        assert_eq!(quantile(&mut values, 1.0), 4.0);
+        assert_eq!(quantile(&mut [7.0], 0.3), 7.0);
+        assert!(quantile(&mut [], 0.5).is_nan());
+    }
+}
