@@ -2,7 +2,12 @@
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 
-use crate::{affine::Affine, point::Point, sample::Sample, targets::MAP_FACTOR};
+use crate::{
+    affine::Affine,
+    point::Point,
+    sample::{Sample, extend_network_input},
+    targets::MAP_FACTOR,
+};
 
 /// A batch in ordinary memory. b samples of size S with n landmarks and e edges, c = S / 4 cells a side.
 #[derive(Clone, Debug, Default)]
@@ -40,43 +45,48 @@ pub struct HostBatch {
 impl HostBatch {
     /// Puts samples of one [`SampleMaker`](crate::SampleMaker) side by side.
     pub fn from_samples(samples: Vec<Sample>) -> Self {
+        let mut batch = Self::default();
         let count = samples.len();
-        let Some(first) = samples.first() else {
-            return Self::default();
-        };
-        let cells = first.size as usize / MAP_FACTOR;
-        let mut batch = Self {
-            size: first.size as usize,
-            points: first.landmarks.len(),
-            edges: first.edge_maps.len() / (cells * cells).max(1),
-            images: Vec::with_capacity(count * first.input.len()),
-            landmarks: Vec::with_capacity(count * first.landmarks.len() * 2),
-            truth: samples.iter().all(|s| s.truth.is_some()).then(Vec::new),
-            point_rows: Vec::with_capacity(count * first.point_profiles.rows.len()),
-            point_columns: Vec::with_capacity(count * first.point_profiles.columns.len()),
-            edge_maps: Vec::with_capacity(count * first.edge_maps.len()),
-            ..Self::default()
-        };
         for sample in samples {
-            batch.images.extend_from_slice(&sample.input);
-            batch.landmarks.extend(sample.landmarks.iter().flatten());
-            if let (Some(all), Some(one)) = (&mut batch.truth, &sample.truth) {
-                all.extend(one.iter().flatten());
-            }
-            batch
-                .point_rows
-                .extend_from_slice(&sample.point_profiles.rows);
-            batch
-                .point_columns
-                .extend_from_slice(&sample.point_profiles.columns);
-            batch.edge_maps.extend_from_slice(&sample.edge_maps);
-            batch.crop_landmarks.push(sample.crop_landmarks);
-            batch.indices.push(sample.index);
-            batch.names.push(sample.name);
-            batch.matrices.push(sample.matrix);
-            batch.flipped.push(sample.flipped);
+            batch.push(sample, count);
         }
         batch
+    }
+
+    /// Appends a sample to those of the same maker. The first one makes room for `count` in all.
+    ///
+    /// Only here a crop becomes numbers for the network, at the place where they stay: they are most of a batch's memory.
+    pub(crate) fn push(&mut self, sample: Sample, count: usize) {
+        if self.is_empty() {
+            let cells = sample.cells();
+            self.size = sample.size as usize;
+            self.points = sample.landmarks.len();
+            self.edges = sample.edge_maps.len() / (cells * cells).max(1);
+            self.images.reserve_exact(count * 3 * self.size * self.size);
+            self.landmarks.reserve_exact(count * self.points * 2);
+            self.truth = sample.truth.is_some().then(Vec::new);
+            let profiles = &sample.point_profiles;
+            self.point_rows.reserve_exact(count * profiles.rows.len());
+            self.point_columns
+                .reserve_exact(count * profiles.columns.len());
+            self.edge_maps.reserve_exact(count * sample.edge_maps.len());
+        }
+        extend_network_input(&mut self.images, &sample.crop);
+        self.landmarks.extend(sample.landmarks.iter().flatten());
+        self.truth = (self.truth.take().zip(sample.truth)).map(|(mut all, one)| {
+            all.extend(one.iter().flatten());
+            all
+        });
+        self.point_rows
+            .extend_from_slice(&sample.point_profiles.rows);
+        self.point_columns
+            .extend_from_slice(&sample.point_profiles.columns);
+        self.edge_maps.extend_from_slice(&sample.edge_maps);
+        self.crop_landmarks.push(sample.crop_landmarks);
+        self.indices.push(sample.index);
+        self.names.push(sample.name);
+        self.matrices.push(sample.matrix);
+        self.flipped.push(sample.flipped);
     }
 
     /// b.

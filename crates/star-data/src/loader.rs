@@ -335,7 +335,7 @@ fn work(plan: &Plan, turnstile: &Turnstile, samples: &Sender<(usize, SampleResul
     }
 }
 
-/// Puts samples, which come in any order, into batches in the right one.
+/// Puts samples, which come in any order, into batches in the right one as soon as their turn comes.
 fn assemble(
     plan: &Plan,
     turnstile: &Turnstile,
@@ -345,7 +345,7 @@ fn assemble(
     let mut early = BTreeMap::new();
     let mut position = 0;
     for batch in 0..plan.batches() {
-        let mut made = Vec::with_capacity(plan.batch_len(batch));
+        let mut made = HostBatch::default();
         let mut failure = None;
         for _ in 0..plan.batch_len(batch) {
             let sample = loop {
@@ -360,11 +360,11 @@ fn assemble(
             position += 1;
             turnstile.advance(position);
             match sample {
-                Ok(sample) => made.push(sample),
+                Ok(sample) => made.push(sample, plan.batch_len(batch)),
                 Err(error) => failure = failure.or(Some(error)),
             }
         }
-        let result = failure.map_or_else(|| Ok(HostBatch::from_samples(made)), Err);
+        let result = failure.map_or(Ok(made), Err);
         if batches.send(result).is_err() {
             return;
         }

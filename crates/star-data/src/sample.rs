@@ -23,8 +23,8 @@ pub struct Sample {
     pub name: String,
     /// S, in pixels.
     pub size: u32,
-    /// Network input `[3, S, S]` in the order blue, green, red: (level - 127.5) / 127.5.
-    pub input: Vec<f32>,
+    /// The varied crop, S x S, RGB; [`Sample::input`] is what the network gets of it.
+    pub crop: RgbImage,
     /// `[n]` labels in [-1, 1], clamped (REFERENCE C3).
     pub landmarks: Vec<[f32; 2]>,
     /// `[n]` the same in crop pixels, wherever they are.
@@ -42,9 +42,19 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// Cells of a target map along a side, S / 4.
+    pub fn cells(&self) -> usize {
+        self.size as usize / MAP_FACTOR
+    }
+
+    /// Network input `[3, S, S]`; see [`network_input`].
+    pub fn input(&self) -> Vec<f32> {
+        network_input(&self.crop)
+    }
+
     /// The point maps `[n, S/4, S/4]`.
     pub fn point_maps(&self) -> Vec<f32> {
-        expand_point_maps(&self.point_profiles, self.size as usize / MAP_FACTOR)
+        expand_point_maps(&self.point_profiles, self.cells())
     }
 }
 
@@ -147,11 +157,11 @@ impl SampleMaker {
             index,
             name: face.name.clone(),
             size: self.size,
-            input: network_input(&crop),
             landmarks: (crop_landmarks.iter())
                 .map(|p| label(p).map(|v| v.clamp(-1.0, 1.0) as f32))
                 .collect(),
             crop_landmarks,
+            crop,
             truth,
             point_profiles: profiles,
             edge_maps: edges,
@@ -209,14 +219,26 @@ impl SampleMaker {
 
 /// An RGB crop as network input: planes `[3, height, width]` in the order blue, green, red, (level - 127.5) / 127.5.
 pub fn network_input(crop: &RgbImage) -> Vec<f32> {
-    let plane = crop.width() as usize * crop.height() as usize;
-    let mut input = vec![0.0; 3 * plane];
-    let (blue, rest) = input.split_at_mut(plane);
-    let (green, red) = rest.split_at_mut(plane);
-    let level = |v: u8| (f32::from(v) - 127.5) / 127.5;
-    let planes = red.iter_mut().zip(green).zip(blue);
-    for (pixel, ((r, g), b)) in crop.as_raw().chunks_exact(3).zip(planes) {
-        (*r, *g, *b) = (level(pixel[0]), level(pixel[1]), level(pixel[2]));
-    }
+    let mut input = Vec::with_capacity(crop.as_raw().len());
+    extend_network_input(&mut input, crop);
     input
 }
+
+/// Appends [`network_input`] to those of other crops.
+pub(crate) fn extend_network_input(inputs: &mut Vec<f32>, crop: &RgbImage) {
+    for channel in [2, 1, 0] {
+        let levels = crop.as_raw().chunks_exact(3);
+        inputs.extend(levels.map(|pixel| LEVELS[usize::from(pixel[channel])]));
+    }
+}
+
+/// What each level is for the network.
+const LEVELS: [f32; 256] = {
+    let mut levels = [0.0; 256];
+    let mut level = 0;
+    while level < 256 {
+        levels[level] = (level as f32 - 127.5) / 127.5;
+        level += 1;
+    }
+    levels
+};

@@ -99,10 +99,8 @@ impl Line {
 
 /// How far inside the picture the quick path stays, in pixels: more than its coordinates can drift along a row.
 const MARGIN: f64 = 1e-5;
-/// Bits of a weight between two pixels.
-const WEIGHT_BITS: u32 = 15;
-/// Bits below the level in the weighted sum of four: two weights, less the 8 that are dropped between them to stay in 32 bits.
-const SUM_BITS: u32 = 2 * WEIGHT_BITS - 8;
+/// Crop pixels that are worked on together: enough for the compiler to use the widest registers there are.
+const BLOCK: usize = 16;
 
 /// A coordinate with 32 bits after the point.
 #[derive(Clone, Copy)]
@@ -118,9 +116,9 @@ impl Fixed {
         (self.0 >> 32) as usize
     }
 
-    /// What is left, to the nearest weight.
-    fn fraction(self) -> i32 {
-        ((self.0 as u32 >> (31 - WEIGHT_BITS)) + 1) as i32 >> 1
+    /// What is left, in 2^-32.
+    fn fraction(self) -> u32 {
+        self.0 as u32
     }
 }
 
@@ -131,31 +129,31 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Crop pixels whose four source pixels exist, in whole numbers: the bulk of the work.
+    /// Crop pixels whose four source pixels exist: the bulk of the work.
+    ///
+    /// A block of crop pixels at a time: their source pixels are collected one by one and then mixed side by side.
     fn sample_inner(&self, line: &Line, first: usize, row: &mut [u8]) {
         let stride = self.width * CHANNELS;
         let (sx, sy) = line.at(first);
         // Over the longest row these drift by less than MARGIN.
         let (mut x, mut y) = (Fixed::new(sx), Fixed::new(sy));
         let (step_x, step_y) = (Fixed::new(line.x.0), Fixed::new(line.y.0));
-        for out in row.chunks_exact_mut(CHANNELS) {
-            let (fx, fy) = (x.fraction(), y.fraction());
-            let at = y.whole() * stride + x.whole() * CHANNELS;
-            let top = &self.pixels[at..at + 2 * CHANNELS];
-            let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
-            for c in 0..CHANNELS {
-                let mix = |row: &[u8]| {
-                    let (left, right) = (i32::from(row[c]), i32::from(row[c + CHANNELS]));
-                    ((left << WEIGHT_BITS) + fx * (right - left) + 128) >> 8
-                };
-                let (top, bottom) = (mix(top), mix(bottom));
-                let sum = (top << WEIGHT_BITS) + fy * (bottom - top);
-                // To the nearest level, ties to even.
-                let odd = (sum >> SUM_BITS) & 1;
-                out[c] = ((sum + (1 << (SUM_BITS - 1)) - 1 + odd) >> SUM_BITS) as u8;
+        let mut corners = Corners::default();
+        for out in row.chunks_mut(BLOCK * CHANNELS) {
+            for i in 0..out.len() / CHANNELS {
+                let at = y.whole() * stride + x.whole() * CHANNELS;
+                let top = &self.pixels[at..at + 2 * CHANNELS];
+                let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
+                [corners.top_left[i], corners.top_right[i]] = pixel_pair(top);
+                [corners.low_left[i], corners.low_right[i]] = pixel_pair(bottom);
+                corners.x[i] = x.fraction();
+                corners.y[i] = y.fraction();
+                x.0 += step_x.0;
+                y.0 += step_y.0;
             }
-            x.0 += step_x.0;
-            y.0 += step_y.0;
+            for (out, mixed) in out.chunks_exact_mut(CHANNELS).zip(corners.mix()) {
+                out.copy_from_slice(&mixed.to_le_bytes()[..CHANNELS]);
+            }
         }
     }
 
@@ -186,6 +184,45 @@ impl Source<'_> {
             return 0.0;
         }
         f32::from(self.pixels[(y as usize * self.width + x as usize) * CHANNELS + channel])
+    }
+}
+
+/// Two neighbouring pixels, six bytes, as one number each: the first channel in the lowest byte, the highest byte is to be ignored.
+fn pixel_pair(bytes: &[u8]) -> [u32; 2] {
+    let word =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    [word(0), word(2) >> 8]
+}
+
+/// For a block of crop pixels the four source pixels around each, and where between them it lies, in 2^-32.
+#[derive(Default)]
+struct Corners {
+    top_left: [u32; BLOCK],
+    top_right: [u32; BLOCK],
+    low_left: [u32; BLOCK],
+    low_right: [u32; BLOCK],
+    x: [u32; BLOCK],
+    y: [u32; BLOCK],
+}
+
+impl Corners {
+    /// The crop pixels, the first channel in the lowest byte.
+    fn mix(&self) -> [u32; BLOCK] {
+        // Signed whole numbers, because those become floating-point ones in one instruction.
+        let share = |fraction: u32| (fraction >> 8) as i32 as f32 / 16_777_216.0;
+        std::array::from_fn(|i| {
+            let (fx, fy) = (share(self.x[i]), share(self.y[i]));
+            let mut pixel = 0;
+            for shift in [0, 8, 16] {
+                let level = |pixel: u32| ((pixel >> shift) & 0xFF) as i32 as f32;
+                let (top_left, top_right) = (level(self.top_left[i]), level(self.top_right[i]));
+                let (low_left, low_right) = (level(self.low_left[i]), level(self.low_right[i]));
+                let top = top_left + fx * (top_right - top_left);
+                let bottom = low_left + fx * (low_right - low_left);
+                pixel |= u32::from(round_level(top + fy * (bottom - top))) << shift;
+            }
+            pixel
+        })
     }
 }
 

@@ -695,7 +695,7 @@ fn data_set_end_to_end() {
             max <= 4.0 && mean <= 0.35,
             "sample{index} crop: max {max}, mean {mean}"
         );
-        assert_eq!(sample.input, network_input(&ours));
+        assert_eq!(sample.input(), network_input(&ours));
         if golden.shape(&key("data")).len() == 3 {
             let input: Vec<f64> = network_input(&crop).into_iter().map(f64::from).collect();
             assert_close(&key("data"), &input, &golden.numbers(&key("data")), 1e-6);

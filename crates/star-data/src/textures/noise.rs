@@ -9,7 +9,9 @@ pub fn noise_strength(draw: f64) -> f64 {
 
 /// Mixes `strength` parts of `bytes` into the picture, rounded down; one byte for each channel of each pixel.
 pub fn noise(image: &mut RgbImage, strength: f64, bytes: &[u8]) {
+    let parts = |share: f64| -> [f64; 256] { std::array::from_fn(|level| share * level as f64) };
+    let (of_image, of_noise) = (parts(1.0 - strength), parts(strength));
     for (level, &byte) in image.iter_mut().zip(bytes) {
-        *level = ((1.0 - strength) * f64::from(*level) + strength * f64::from(byte)) as u8;
+        *level = (of_image[usize::from(*level)] + of_noise[usize::from(byte)]) as u8;
     }
 }
