@@ -10,6 +10,7 @@
 pub mod affine;
 pub mod augment;
 pub mod batch;
+pub mod check;
 pub mod crop;
 pub mod decode;
 pub mod error;

@@ -88,6 +88,65 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
     Ok(rows)
 }
 
+/// A line of a list that is no face.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// 1-based.
+    pub line: usize,
+    /// Which column is wrong, and what would be right.
+    pub message: String,
+    /// Whether it is the number of landmarks that is not the layout's.
+    pub other_layout: bool,
+}
+
+/// Reads a list to its end, whatever its lines are: the faces, and every line that is none. For checking a list;
+/// [`read_tsv`] stops at the first bad line.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn read_tsv_leniently(
+    path: &Path,
+    layout: &Layout,
+) -> Result<(Vec<TsvRow>, Vec<BadLine>), DataError> {
+    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    let mut may_be_header = true;
+    for (line, bytes) in (1..).zip(bytes.split(|&b| b == b'\n')) {
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            may_be_header = false;
+            let message = "not UTF-8 text; save the list as UTF-8".into();
+            let other_layout = false;
+            bad.push(BadLine {
+                line,
+                message,
+                other_layout,
+            });
+            continue;
+        };
+        if text.trim().is_empty() {
+            continue;
+        }
+        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        if std::mem::take(&mut may_be_header) && is_header(&columns) {
+            continue;
+        }
+        match parse_row(&columns, line, layout) {
+            Ok(row) => rows.push(row),
+            Err(message) => {
+                let values = columns.get(2).map_or(0, |column| numbers(column).count());
+                let other_layout = columns.len() > 5 && values != 2 * layout.points;
+                bad.push(BadLine {
+                    line,
+                    message,
+                    other_layout,
+                });
+            }
+        }
+    }
+    Ok((rows, bad))
+}
+
 fn unquote(field: &str) -> &str {
     let field = field.trim();
     field

@@ -1,0 +1,145 @@
+//! What a check can find.
+
+use serde::Serialize;
+
+/// Whether a list may be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Training would stop here, or its figures would be wrong.
+    Error,
+    /// Worth a look.
+    Warning,
+}
+
+/// The kinds of findings; errors first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    BadLine,
+    OtherLayout,
+    MissingPicture,
+    UnreadablePicture,
+    TruncatedPicture,
+    PointsElsewhere,
+    CropMisses,
+    SharedFace,
+    Swapped,
+    SharedPicture,
+    Duplicate,
+    PointsOutside,
+    CropTight,
+    CropLoose,
+    NoSize,
+    OddShape,
+}
+
+impl Kind {
+    pub const ALL: [Self; 16] = [
+        Self::BadLine,
+        Self::OtherLayout,
+        Self::MissingPicture,
+        Self::UnreadablePicture,
+        Self::TruncatedPicture,
+        Self::PointsElsewhere,
+        Self::CropMisses,
+        Self::SharedFace,
+        Self::Swapped,
+        Self::SharedPicture,
+        Self::Duplicate,
+        Self::PointsOutside,
+        Self::CropTight,
+        Self::CropLoose,
+        Self::NoSize,
+        Self::OddShape,
+    ];
+
+    /// What was found, in a few words.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::BadLine => "lines that are no face",
+            Self::OtherLayout => "points that are not the layout's",
+            Self::MissingPicture => "pictures that are not there",
+            Self::UnreadablePicture => "pictures that cannot be read",
+            Self::TruncatedPicture => "pictures that are cut off",
+            Self::PointsElsewhere => "faces mostly outside their picture",
+            Self::CropMisses => "crops that miss most of their face",
+            Self::SharedFace => "faces that are in two lists",
+            Self::Swapped => "left and right swapped",
+            Self::SharedPicture => "pictures in two lists, other faces",
+            Self::Duplicate => "the same face twice in a list",
+            Self::PointsOutside => "points outside their picture",
+            Self::CropTight => "crops that cut off points",
+            Self::CropLoose => "crops much larger than the face",
+            Self::NoSize => "faces without a size",
+            Self::OddShape => "unusual shapes",
+        }
+    }
+
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::BadLine
+            | Self::OtherLayout
+            | Self::MissingPicture
+            | Self::UnreadablePicture
+            | Self::TruncatedPicture
+            | Self::PointsElsewhere
+            | Self::CropMisses
+            | Self::SharedFace
+            | Self::Swapped => Severity::Error,
+            Self::SharedPicture
+            | Self::Duplicate
+            | Self::PointsOutside
+            | Self::CropTight
+            | Self::CropLoose
+            | Self::NoSize
+            | Self::OddShape => Severity::Warning,
+        }
+    }
+}
+
+/// One thing that is wrong with one line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub kind: Kind,
+    /// The list.
+    pub file: String,
+    /// 1-based.
+    pub line: usize,
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+/// A list that was checked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ListSummary {
+    pub file: String,
+    pub faces: usize,
+    pub bad_lines: usize,
+}
+
+/// All that a check found, ordered by kind, list and line.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct CheckReport {
+    pub lists: Vec<ListSummary>,
+    /// Different picture files that the lists name.
+    pub pictures: usize,
+    pub findings: Vec<Finding>,
+    /// What could not be checked, and why.
+    pub notes: Vec<String>,
+}
+
+impl CheckReport {
+    /// The findings of one kind.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Finding> {
+        self.findings.iter().filter(move |f| f.kind == kind)
+    }
+
+    /// How many findings are this severe.
+    pub fn count(&self, severity: Severity) -> usize {
+        (self.findings.iter())
+            .filter(|f| f.kind.severity() == severity)
+            .count()
+    }
+}

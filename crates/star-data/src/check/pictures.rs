@@ -1,0 +1,99 @@
+//! Every picture, read once: whether it is whole, how large it is, and a hash that knows it again.
+
+use std::{
+    hash::{DefaultHasher, Hasher},
+    io::ErrorKind,
+    panic::catch_unwind,
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use rayon::prelude::*;
+
+use super::Kind;
+use crate::{decode::decode_reporting, error::DataError};
+
+/// What is kept of a picture.
+pub(super) struct Picture {
+    /// Width and height of one that can be read.
+    pub size: Option<(u32, u32)>,
+    /// Of its pixels: the same picture is known again under another name or in another lossless format.
+    pub content: Option<u64>,
+    problem: Option<Problem>,
+}
+
+enum Problem {
+    Missing,
+    Unreadable(String),
+    Truncated,
+}
+
+/// Reads the pictures `paths` of the folder `images`. In memory at any time: one picture for each thread.
+pub(super) fn read_all(
+    images: &Path,
+    paths: &[String],
+    progress: impl Fn(usize, usize) + Sync,
+) -> Vec<Picture> {
+    let done = AtomicUsize::new(0);
+    (paths.par_iter())
+        .map(|path| {
+            let picture = read(&images.join(path));
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, paths.len());
+            picture
+        })
+        .collect()
+}
+
+fn read(path: &Path) -> Picture {
+    let failed = |problem| Picture {
+        size: None,
+        content: None,
+        problem: Some(problem),
+    };
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == ErrorKind::NotFound => return failed(Problem::Missing),
+        Err(e) => return failed(Problem::Unreadable(e.to_string())),
+    };
+    // Decoders are other people's code, and one bad file must not end the check.
+    let decoded = catch_unwind(|| decode_reporting(&bytes, path));
+    let decoded = match decoded {
+        Ok(Ok(decoded)) => decoded,
+        Ok(Err(DataError::Image { message, .. })) => return failed(Problem::Unreadable(message)),
+        Ok(Err(error)) => return failed(Problem::Unreadable(error.to_string())),
+        Err(_) => return failed(Problem::Unreadable("the decoder panicked".into())),
+    };
+    let (width, height) = decoded.image.dimensions();
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u32(width);
+    hasher.write_u32(height);
+    hasher.write(decoded.image.as_raw());
+    Picture {
+        size: Some((width, height)),
+        content: Some(hasher.finish()),
+        problem: decoded.truncated.then_some(Problem::Truncated),
+    }
+}
+
+impl Picture {
+    /// What is wrong with it and what to do, for a line that names it.
+    pub fn complaint(&self, path: &str, images: &Path) -> Option<(Kind, String, &'static str)> {
+        Some(match self.problem.as_ref()? {
+            Problem::Missing => (
+                Kind::MissingPicture,
+                format!("{path} is not in {}", images.display()),
+                "is this the folder that the list's paths start from?",
+            ),
+            Problem::Unreadable(why) => (
+                Kind::UnreadablePicture,
+                format!("{path}: {why}"),
+                "get the picture again or remove the line",
+            ),
+            Problem::Truncated => (
+                Kind::TruncatedPicture,
+                format!("{path} ends early: its last rows are made up"),
+                "get the picture again or remove the line",
+            ),
+        })
+    }
+}
