@@ -6,6 +6,7 @@ pub mod contact_sheet;
 pub mod curves;
 pub mod overlay;
 pub mod plots;
+pub mod sample_sheet;
 
 mod canvas;
 pub(crate) mod svg;
@@ -14,6 +15,7 @@ pub(crate) mod ticks;
 pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
 pub use curves::{Figure, Panel, Scale, Series};
 pub use overlay::{Overlay, Palette, Spread, draw_overlays};
+pub use sample_sheet::SampleSheet;
 
 #[cfg(test)]
 mod tests;
