@@ -28,6 +28,7 @@ enum Command {
     Calibrate(commands::calibrate::Args),
     Analyze(commands::analyze::Args),
     Prepare(commands::prepare::Args),
+    Data(commands::data::Args),
     Model(commands::model::Args),
     Bench(commands::bench::Args),
 }
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Prepare(args) => commands::prepare::run(args),
+        Command::Data(args) => commands::data::run(args),
         Command::Model(args) => commands::model::run(args),
         Command::Bench(args) => commands::bench::run(args),
     };

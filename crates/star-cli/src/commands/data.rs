@@ -1,0 +1,76 @@
+//! `star data`
+
+mod bench;
+mod check;
+mod show;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::Subcommand;
+use star_data::{Layout, TsvFaces};
+use star_train::recipe::find_layout;
+
+use crate::error::CliError;
+
+/// Look at face lists: check them, see what the network will see, measure how fast they load
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    Check(check::Args),
+    Show(show::Args),
+    Bench(bench::Args),
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    match args.action {
+        Action::Check(args) => check::run(args),
+        Action::Show(args) => show::run(args),
+        Action::Bench(args) => bench::run(args),
+    }
+}
+
+/// Which faces: what `show` and `bench` read.
+#[derive(Debug, clap::Args)]
+struct ListArgs {
+    /// Face list, in the published TSV form
+    #[arg(value_name = "TSV")]
+    list: PathBuf,
+    /// Folder that the list's image paths start from [default: the list's folder]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Landmark layout: wflw98, ibug68, cofw29, or the path of a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    layout: String,
+}
+
+impl ListArgs {
+    fn open(&self) -> Result<(TsvFaces, Layout), CliError> {
+        let layout = find_layout(&self.layout)?;
+        let images = images_or_folder_of(self.images.as_deref(), &self.list);
+        Ok((TsvFaces::open(&self.list, images, layout.clone())?, layout))
+    }
+}
+
+fn images_or_folder_of(images: Option<&Path>, list: &Path) -> PathBuf {
+    match images.or_else(|| list.parent()) {
+        // What a bare file name has for a folder; messages need a name for it.
+        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
+        folder => folder.map(PathBuf::from).unwrap_or_default(),
+    }
+}
+
+/// The side of the network's input, as an argument.
+fn input_size(text: &str) -> Result<u32, String> {
+    match text.parse::<u32>() {
+        Ok(size @ 16..=2048) if size.is_multiple_of(4) => Ok(size),
+        _ => Err("give a multiple of 4 from 16 to 2048, such as 256".into()),
+    }
+}

@@ -1,0 +1,151 @@
+//! `star data check`
+
+use std::{
+    io::IsTerminal,
+    path::PathBuf,
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use indicatif::ProgressBar;
+use serde::Serialize;
+use star_data::check::{CheckReport, Finding, Kind, Severity, check_lists};
+use star_train::{recipe::find_layout, run_dir::write_json};
+
+use super::images_or_folder_of;
+use crate::error::CliError;
+
+/// Findings of a kind that are printed; --json has all.
+const SHOWN: usize = 5;
+
+/// Find what is wrong with face lists before it costs a training run
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  star data check datasets/300w/train.tsv datasets/300w/lfpw_test.tsv --images datasets/300w --layout ibug68
+  star data check mine.tsv --images photos --layout mine.toml --json findings.json
+
+Give the lists of training and test together: then faces that are in both are found. Every line and every picture is read.
+The exit code is 1 when there are errors; warnings alone, such as unusual shapes, leave it at 0.")]
+pub struct Args {
+    /// Face lists, in the published TSV form
+    #[arg(value_name = "TSV", required = true)]
+    lists: Vec<PathBuf>,
+    /// Folder that the lists' image paths start from [default: the first list's folder]
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Landmark layout: wflw98, ibug68, cofw29, or the path of a TOML file
+    #[arg(long, value_name = "NAME|FILE")]
+    layout: String,
+    /// Write every finding to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+/// What the JSON file holds.
+#[derive(Serialize)]
+struct Document<'a> {
+    layout: &'a str,
+    errors: usize,
+    warnings: usize,
+    #[serde(flatten)]
+    report: &'a CheckReport,
+}
+
+pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    let layout = find_layout(&args.layout)?;
+    if let Some(twice) = (args.lists.iter().enumerate())
+        .find_map(|(i, list)| args.lists[..i].contains(list).then_some(list))
+    {
+        return Err(CliError::Usage(format!(
+            "{} is given twice; give each list once",
+            twice.display()
+        )));
+    }
+    let images = match args.lists.first() {
+        Some(first) => images_or_folder_of(args.images.as_deref(), first),
+        None => PathBuf::new(),
+    };
+    let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));
+    let furthest = AtomicUsize::new(0);
+    let report = check_lists(&args.lists, &images, &layout, |done, all| {
+        if let Some(bar) = &bar {
+            let before = furthest.fetch_max(done, Ordering::Relaxed);
+            bar.set_length(all as u64);
+            bar.set_position(done.max(before) as u64);
+        }
+    })?;
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    print!("{}", describe(&report));
+    let errors = report.count(Severity::Error);
+    if let Some(path) = &args.json {
+        let document = Document {
+            layout: &layout.name,
+            errors,
+            warnings: report.count(Severity::Warning),
+            report: &report,
+        };
+        write_json(path, &document)?;
+        println!("every finding: {}", path.display());
+    }
+    Ok(if errors == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// The table of kinds, and the first findings of each kind that has any.
+fn describe(report: &CheckReport) -> String {
+    let mut text = String::new();
+    for list in &report.lists {
+        text += &format!("{}: {} faces", list.file, list.faces);
+        if list.bad_lines > 0 {
+            text += &format!(", {} bad lines", list.bad_lines);
+        }
+        text.push('\n');
+    }
+    text += &format!("pictures: {}\n\n", report.pictures);
+
+    for kind in Kind::ALL {
+        let count = report.of(kind).count();
+        let severity = match kind.severity() {
+            _ if count == 0 => "ok",
+            Severity::Error => "ERROR",
+            Severity::Warning => "warning",
+        };
+        text += &format!("{severity:<8}{:<36}{count:>7}\n", kind.title());
+    }
+    for kind in Kind::ALL {
+        let findings: Vec<&Finding> = report.of(kind).collect();
+        if findings.is_empty() {
+            continue;
+        }
+        text += &format!("\n{}: {}\n", kind.title(), findings.len());
+        for f in findings.iter().take(SHOWN) {
+            let join = if f.what.ends_with('?') { "" } else { ";" };
+            text += &format!("  {}:{}: {}{join} {}\n", f.file, f.line, f.what, f.fix);
+        }
+        if findings.len() > SHOWN {
+            text += &format!(
+                "  and {} more (--json FILE has all)\n",
+                findings.len() - SHOWN
+            );
+        }
+    }
+    for note in &report.notes {
+        text += &format!("\nnote: {note}\n");
+    }
+    let plural = |count: usize, what: &str| match count {
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    };
+    text += &format!(
+        "\n{}, {}\n",
+        plural(report.count(Severity::Error), "error"),
+        plural(report.count(Severity::Warning), "warning")
+    );
+    text
+}
