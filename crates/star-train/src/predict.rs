@@ -1,9 +1,9 @@
-//! One picture in, landmarks out: points in image pixels, how sure each is, and a score.
+//! Pictures in, landmarks out: points in image pixels, how sure each is, and a score.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::RgbImage;
 use serde::Serialize;
-use star_data::{CropBox, Point, crop_matrix, sample::network_input, warp::warp};
+use star_data::{CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp};
 use star_model::StarNet;
 
 use crate::{covariance::Covariance, error::TrainError, readout::Readout};
@@ -24,6 +24,57 @@ pub struct Prediction {
     pub score: f64,
 }
 
+/// A face to predict: a square of a picture.
+#[derive(Clone, Copy, Debug)]
+pub struct View<'a> {
+    pub image: &'a RgbImage,
+    pub crop: CropBox,
+}
+
+/// What the network says, and the crop that it saw last.
+#[derive(Clone, Debug)]
+pub struct Refined {
+    pub prediction: Prediction,
+    pub crop: CropBox,
+}
+
+/// Predicts faces of any number of pictures, `batch` at a time.
+///
+/// With more than one pass each face is cropped again by `rule` around the points of the pass before; where they have no box the crop stays.
+///
+/// # Errors
+/// A crop without size.
+pub fn predict_passes<B: Backend>(
+    net: &StarNet<B>,
+    views: &[View],
+    rule: &CropRule,
+    passes: usize,
+    batch: usize,
+    device: &B::Device,
+) -> Result<Vec<Refined>, TrainError> {
+    let mut all = Vec::with_capacity(views.len());
+    for some in views.chunks(batch.max(1)) {
+        let mut views = some.to_vec();
+        let mut predictions = predict_batch(net, &views, device)?;
+        for _ in 1..passes {
+            for (view, prediction) in views.iter_mut().zip(&predictions) {
+                view.crop = rule.crop_of_points(&prediction.points).unwrap_or(view.crop);
+            }
+            predictions = predict_batch(net, &views, device)?;
+        }
+        all.extend(
+            predictions
+                .into_iter()
+                .zip(views)
+                .map(|(prediction, view)| Refined {
+                    prediction,
+                    crop: view.crop,
+                }),
+        );
+    }
+    Ok(all)
+}
+
 /// Predicts the faces of one picture, each given by its crop, in one batch.
 ///
 /// # Errors
@@ -34,25 +85,37 @@ pub fn predict<B: Backend>(
     crops: &[CropBox],
     device: &B::Device,
 ) -> Result<Vec<Prediction>, TrainError> {
+    let views: Vec<View> = crops.iter().map(|&crop| View { image, crop }).collect();
+    predict_batch(net, &views, device)
+}
+
+fn predict_batch<B: Backend>(
+    net: &StarNet<B>,
+    views: &[View],
+    device: &B::Device,
+) -> Result<Vec<Prediction>, TrainError> {
+    if views.is_empty() {
+        return Ok(Vec::new());
+    }
     let size = net.config().input_size;
     let side = size as u32;
-    let mut input = Vec::with_capacity(crops.len() * 3 * size * size);
-    for crop in crops {
-        let picture = warp(image, &crop_matrix(crop, side), side, side)?;
+    let mut input = Vec::with_capacity(views.len() * 3 * size * size);
+    for view in views {
+        let picture = warp(view.image, &crop_matrix(&view.crop, side), side, side)?;
         input.extend(network_input(&picture));
     }
     let images =
-        Tensor::<B, 4>::from_data(TensorData::new(input, [crops.len(), 3, size, size]), device);
+        Tensor::<B, 4>::from_data(TensorData::new(input, [views.len(), 3, size, size]), device);
     let output = net.forward_last(images);
     let [_, points, height, width] = output.heatmaps.dims();
     let readout = Readout::of(&output);
     let maps: Vec<f64> = output.heatmaps.into_data().iter::<f64>().collect();
 
-    crops
+    views
         .iter()
         .enumerate()
-        .map(|(face, crop)| {
-            let to_image = crop_matrix(crop, side)
+        .map(|(face, view)| {
+            let to_image = crop_matrix(&view.crop, side)
                 .invert()
                 .ok_or_else(|| TrainError::Invalid("the box has no size".into()))?;
             let each = face * points..(face + 1) * points;

@@ -4,30 +4,18 @@ use image::RgbImage;
 use star_data::Point;
 use tiny_skia::{Color, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Stroke, Transform};
 
-/// Points further out than this are not drawn: no picture is that large, and path coordinates are f32.
-const FAR: f64 = 1e6;
+use super::{
+    glyphs,
+    surface::{Ink, Surface, drawable, place},
+};
 
-/// A colour with opacity.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Ink {
-    pub rgb: [u8; 3],
-    /// 0 to 1.
-    pub opacity: f32,
-}
-
-impl Ink {
-    pub fn new(rgb: [u8; 3], opacity: f32) -> Self {
-        Self { rgb, opacity }
-    }
-
-    fn paint(self) -> Paint<'static> {
-        let [r, g, b] = self.rgb.map(|c| f32::from(c) / 255.0);
-        let mut paint = Paint::default();
-        // Opacities are constants of this module, in 0..=1.
-        paint.set_color(Color::from_rgba(r, g, b, self.opacity).unwrap_or(Color::BLACK));
-        paint.anti_alias = true;
-        paint
-    }
+fn paint(ink: Ink) -> Paint<'static> {
+    let [r, g, b] = ink.rgb.map(|c| f32::from(c) / 255.0);
+    let mut paint = Paint::default();
+    // Opacities are constants of this module, in 0..=1.
+    paint.set_color(Color::from_rgba(r, g, b, ink.opacity).unwrap_or(Color::BLACK));
+    paint.anti_alias = true;
+    paint
 }
 
 /// An opaque picture to draw on. Coordinates are pixels with centres at integers, as everywhere in this project.
@@ -63,10 +51,22 @@ impl Canvas {
         image
     }
 
-    /// A filled disc.
-    ///
+    fn stroke(&mut self, path: Option<Path>, width: f64, ink: Ink) {
+        if let (Some(pixels), Some(path)) = (&mut self.pixels, path) {
+            let stroke = Stroke {
+                width: width as f32,
+                line_cap: LineCap::Round,
+                line_join: LineJoin::Round,
+                ..Stroke::default()
+            };
+            pixels.stroke_path(&path, &paint(ink), &stroke, Transform::identity(), None);
+        }
+    }
+}
+
+impl Surface for Canvas {
     /// Not through the path renderer, whose quarter pixels are visible where a landmark's place is the message.
-    pub fn disc(&mut self, center: Point, radius: f64, ink: Ink) {
+    fn disc(&mut self, center: Point, radius: f64, ink: Ink) {
         let (Some(pixels), Some(_)) = (&mut self.pixels, place(center)) else {
             return;
         };
@@ -93,19 +93,18 @@ impl Canvas {
         }
     }
 
-    /// A line through `points`; joined to its start if `closed`. Breaks at points that have no place.
-    pub fn line(&mut self, points: &[Point], closed: bool, width: f64, ink: Ink) {
+    fn line(&mut self, points: &[Point], closed: bool, width: f64, ink: Ink) {
         let mut path = PathBuilder::new();
         let mut run = 0;
         let mut whole = true;
         for place in points.iter().copied().map(place) {
             match place {
                 Some((x, y)) if run == 0 => {
-                    path.move_to(x, y);
+                    path.move_to(x as f32, y as f32);
                     run = 1;
                 }
                 Some((x, y)) => {
-                    path.line_to(x, y);
+                    path.line_to(x as f32, y as f32);
                     run += 1;
                 }
                 None => {
@@ -117,8 +116,8 @@ impl Canvas {
         match (points.first(), points.last()) {
             (Some(first), Some(last)) if closed && !whole => {
                 if let (Some(a), Some(b)) = (place(*last), place(*first)) {
-                    path.move_to(a.0, a.1);
-                    path.line_to(b.0, b.1);
+                    path.move_to(a.0 as f32, a.1 as f32);
+                    path.line_to(b.0 as f32, b.1 as f32);
                 }
             }
             _ if closed && run > 1 => path.close(),
@@ -127,30 +126,30 @@ impl Canvas {
         self.stroke(path.finish(), width, ink);
     }
 
-    /// The outline of an ellipse, given by its half axes as vectors, in pixels.
-    pub fn ellipse(&mut self, center: Point, major: Point, minor: Point, width: f64, ink: Ink) {
+    fn ellipse(&mut self, center: Point, major: Point, minor: Point, width: f64, ink: Ink) {
         let Some((x, y)) = place(center) else { return };
-        let [a, b, c, d] = [major.x, major.y, minor.x, minor.y].map(|v| v as f32);
-        if ![a, b, c, d]
-            .iter()
-            .all(|v| v.is_finite() && f64::from(v.abs()) < FAR)
-        {
+        if !drawable(major) || !drawable(minor) {
             return;
         }
+        let [a, b, c, d, x, y] = [major.x, major.y, minor.x, minor.y, x, y].map(|v| v as f32);
         let circle = PathBuilder::from_circle(0.0, 0.0, 1.0);
         let shape = Transform::from_row(a, b, c, d, x, y);
         self.stroke(circle.and_then(|path| path.transform(shape)), width, ink);
     }
 
-    fn stroke(&mut self, path: Option<Path>, width: f64, ink: Ink) {
-        if let (Some(pixels), Some(path)) = (&mut self.pixels, path) {
-            let stroke = Stroke {
-                width: width as f32,
-                line_cap: LineCap::Round,
-                line_join: LineJoin::Round,
-                ..Stroke::default()
-            };
-            pixels.stroke_path(&path, &ink.paint(), &stroke, Transform::identity(), None);
+    fn text(&mut self, center: Point, height: f64, text: &str, ink: Ink) {
+        let (lines, width) = glyphs::polylines(center, height, text);
+        // A rim, so that digits read on skin and on hair.
+        for (width, ink) in [
+            (width + 0.3 * height, Ink::new([0, 0, 0], 0.6 * ink.opacity)),
+            (width, ink),
+        ] {
+            for line in &lines {
+                match line[..] {
+                    [a, b] if a == b => self.disc(a, width * 0.6, ink),
+                    _ => self.line(line, false, width, ink),
+                }
+            }
         }
     }
 }
@@ -168,10 +167,4 @@ fn coverage(dx: f64, dy: f64, radius: f64) -> f64 {
         .filter(|&d| d <= radius)
         .count();
     inside as f64 / (STEPS * STEPS) as f64
-}
-
-/// Where a point is on the canvas, whose coordinates are 0 at the corner of the first pixel, not at its centre.
-fn place(p: Point) -> Option<(f32, f32)> {
-    let inside = |v: f64| v.is_finite() && v.abs() < FAR;
-    (inside(p.x) && inside(p.y)).then_some(((p.x + 0.5) as f32, (p.y + 0.5) as f32))
 }

@@ -9,12 +9,19 @@ pub mod plots;
 pub mod sample_sheet;
 
 mod canvas;
+pub mod picture;
 pub(crate) mod svg;
 pub(crate) mod ticks;
+
+mod glyphs;
+mod legend;
+mod surface;
+mod vector;
 
 pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
 pub use curves::{Figure, Panel, Scale, Series};
 pub use overlay::{Overlay, Palette, Spread, draw_overlays};
+pub use picture::Picture;
 pub use sample_sheet::SampleSheet;
 
 #[cfg(test)]

@@ -3,9 +3,12 @@
 use image::RgbImage;
 use star_data::{Edge, Point};
 
-use super::canvas::{Canvas, Ink};
+use super::{
+    canvas::Canvas,
+    surface::{Ink, Surface},
+};
 
-/// Ellipses are drawn at this many standard deviations: 86 % of a Gaussian's mass is inside.
+/// Ellipses are drawn at this many standard deviations unless said otherwise: 86 % of a Gaussian's mass is inside.
 pub const ELLIPSE_SIGMAS: f64 = 2.0;
 /// An ellipse narrower than this, in line widths, is a line; it is drawn this wide to stay visible.
 const LEAST_HALF_AXIS: f64 = 0.35;
@@ -19,6 +22,17 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Long over short half axis, at least 1: how much surer the point is across its ellipse than along it. None if it is no covariance.
+    pub fn anisotropy(self) -> Option<f64> {
+        let (long, short) = self.axes(1.0)?;
+        let (long, short) = (long.x.hypot(long.y), short.x.hypot(short.y));
+        Some(if short > 0.0 {
+            long / short
+        } else {
+            f64::INFINITY
+        })
+    }
+
     /// The half axes, long and short, of the ellipse at `sigmas` standard deviations; None if it is no covariance.
     pub(crate) fn axes(self, sigmas: f64) -> Option<(Point, Point)> {
         let Self { xx, xy, yy } = self;
@@ -39,6 +53,28 @@ impl Spread {
         ))
     }
 }
+
+/// The colour of an axis ratio: green where all directions are alike, over yellow, to red from [`MOST_ANISOTROPIC`] on.
+///
+/// The steps are those of the ratio's logarithm, because a ratio of 2 is as far from 1 as 4 is from 2.
+pub fn anisotropy_color(ratio: f64) -> [u8; 3] {
+    const STOPS: [[f64; 3]; 4] = [
+        [90.0, 232.0, 164.0],
+        [250.0, 232.0, 84.0],
+        [255.0, 150.0, 50.0],
+        [255.0, 52.0, 92.0],
+    ];
+    let share = (ratio.max(1.0).ln() / MOST_ANISOTROPIC.ln()).min(1.0);
+    let place = share * (STOPS.len() - 1) as f64;
+    let from = (place as usize).min(STOPS.len() - 2);
+    let t = place - from as f64;
+    std::array::from_fn(|i| {
+        (STOPS[from][i] + (STOPS[from + 1][i] - STOPS[from][i]) * t).round() as u8
+    })
+}
+
+/// The axis ratio from which on the colour no longer changes.
+pub const MOST_ANISOTROPIC: f64 = 4.0;
 
 /// The colours of an overlay. Each line has a dark rim, so that it reads on light and on dark skin.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -74,6 +110,10 @@ pub struct Overlay<'a> {
     reference: &'a [Point],
     palette: Palette,
     thickness: f64,
+    sigmas: f64,
+    by_anisotropy: bool,
+    dots: bool,
+    numbers: bool,
 }
 
 impl<'a> Overlay<'a> {
@@ -86,6 +126,10 @@ impl<'a> Overlay<'a> {
             reference: &[],
             palette: Palette::default(),
             thickness: 1.0,
+            sigmas: ELLIPSE_SIGMAS,
+            by_anisotropy: false,
+            dots: true,
+            numbers: false,
         }
     }
 
@@ -96,7 +140,7 @@ impl<'a> Overlay<'a> {
         self
     }
 
-    /// An ellipse of two standard deviations around each point, in the order of the points.
+    /// An ellipse around each point, in the order of the points.
     #[must_use]
     pub fn spreads(mut self, spreads: &'a [Spread]) -> Self {
         self.spreads = spreads;
@@ -124,12 +168,40 @@ impl<'a> Overlay<'a> {
         self
     }
 
+    /// Ellipses at this many standard deviations.
+    #[must_use]
+    pub fn sigmas(mut self, sigmas: f64) -> Self {
+        self.sigmas = sigmas;
+        self
+    }
+
+    /// Colours each ellipse by its axis ratio ([`anisotropy_color`]) instead of all alike.
+    #[must_use]
+    pub fn by_anisotropy(mut self) -> Self {
+        self.by_anisotropy = true;
+        self
+    }
+
+    /// Whether the points themselves are drawn (they are by default).
+    #[must_use]
+    pub fn dots(mut self, dots: bool) -> Self {
+        self.dots = dots;
+        self
+    }
+
+    /// Whether each point's index, from 0, is written beside it (it is not by default).
+    #[must_use]
+    pub fn numbers(mut self, numbers: bool) -> Self {
+        self.numbers = numbers;
+        self
+    }
+
     /// A copy of `image` with this drawn over it.
     pub fn draw(&self, image: &RgbImage) -> RgbImage {
         draw_overlays(image, std::slice::from_ref(self))
     }
 
-    fn draw_on(&self, canvas: &mut Canvas) {
+    pub(super) fn draw_on(&self, canvas: &mut dyn Surface) {
         let pen = self.pen();
         let rim = Ink::new([0, 0, 0], 0.55);
         let edges = || {
@@ -149,12 +221,16 @@ impl<'a> Overlay<'a> {
                 Ink::new(self.palette.edges, 0.95),
             );
         }
-        for (point, axes) in self
+        for (point, spread, axes) in self
             .points
             .iter()
             .zip(self.spreads)
-            .filter_map(|(p, s)| Some((*p, s.axes(ELLIPSE_SIGMAS)?)))
+            .filter_map(|(p, s)| Some((*p, *s, s.axes(self.sigmas)?)))
         {
+            let color = match spread.anisotropy() {
+                Some(ratio) if self.by_anisotropy => anisotropy_color(ratio),
+                _ => self.palette.spread,
+            };
             let (major, minor) = (visible(axes.0, pen.line), visible(axes.1, pen.line));
             canvas.ellipse(
                 point,
@@ -163,13 +239,7 @@ impl<'a> Overlay<'a> {
                 pen.line * 1.5,
                 Ink::new([0, 0, 0], 0.3),
             );
-            canvas.ellipse(
-                point,
-                major,
-                minor,
-                pen.line * 0.75,
-                Ink::new(self.palette.spread, 0.9),
-            );
+            canvas.ellipse(point, major, minor, pen.line * 0.75, Ink::new(color, 0.9));
         }
         for (a, b) in self.points.iter().zip(self.reference) {
             canvas.line(
@@ -181,12 +251,40 @@ impl<'a> Overlay<'a> {
         }
         for (points, color) in [
             (self.reference, self.palette.reference),
-            (self.points, self.palette.points),
+            (
+                if self.dots { self.points } else { &[] },
+                self.palette.points,
+            ),
         ] {
             for &point in points {
                 canvas.disc(point, pen.dot + pen.rim, rim);
                 canvas.disc(point, pen.dot, Ink::new(color, 1.0));
             }
+        }
+        if self.numbers {
+            self.draw_numbers(canvas, &pen);
+        }
+    }
+
+    /// Each number stands on the far side of its point from the middle of the face, where there is most room.
+    fn draw_numbers(&self, canvas: &mut dyn Surface, pen: &Pen) {
+        let placed: Vec<(usize, Point)> = (self.points.iter().copied().enumerate())
+            .filter(|(_, p)| p.x.is_finite() && p.y.is_finite())
+            .collect();
+        let count = placed.len() as f64;
+        let middle = Point::new(
+            placed.iter().map(|(_, p)| p.x).sum::<f64>() / count,
+            placed.iter().map(|(_, p)| p.y).sum::<f64>() / count,
+        );
+        for (index, point) in placed {
+            let away = point.distance(middle).max(1e-9);
+            let out = pen.dot + 1.1 * pen.text;
+            let at = Point::new(
+                point.x + (point.x - middle.x) / away * out,
+                point.y + (point.y - middle.y) / away * out,
+            );
+            let ink = Ink::new(self.palette.points, 1.0);
+            canvas.text(at, pen.text, &index.to_string(), ink);
         }
     }
 
@@ -210,6 +308,7 @@ impl<'a> Overlay<'a> {
             line: unit * 0.0065,
             dot: unit * 0.0085,
             rim: unit * 0.0045,
+            text: (unit * 0.022).max(4.5),
         }
     }
 }
@@ -223,11 +322,12 @@ pub fn draw_overlays(image: &RgbImage, overlays: &[Overlay]) -> RgbImage {
     canvas.into_image()
 }
 
-/// Line width and dot radii, in pixels.
+/// Line width, dot radii and height of digits, in pixels.
 struct Pen {
     line: f64,
     dot: f64,
     rim: f64,
+    text: f64,
 }
 
 /// The geometric mean of the sides of the points' box; None without two points apart.

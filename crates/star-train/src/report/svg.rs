@@ -78,6 +78,12 @@ impl Svg {
         );
     }
 
+    /// A text element with any attributes. `text` may be anything; attribute values are written as they are.
+    pub fn label(&mut self, attributes: &[(&str, &str)], text: &str) {
+        self.open_tag("text", attributes);
+        let _ = writeln!(self.body, ">{}</text>", escape(text)); // writing to a String cannot fail
+    }
+
     fn open_tag(&mut self, name: &str, attributes: &[(&str, &str)]) {
         let _ = write!(self.body, "<{name}");
         for (key, value) in attributes {
