@@ -15,6 +15,7 @@ pub mod crop;
 pub mod decode;
 pub mod error;
 pub mod face;
+mod face_cache;
 pub mod layout;
 pub mod loader;
 pub mod point;
@@ -29,6 +30,7 @@ pub mod targets;
 pub mod textures;
 pub mod tsv;
 pub mod warp;
+pub mod window;
 
 pub use affine::Affine;
 pub use augment::{AugmentConfig, Draws, FacePlan, GeometryDraws};

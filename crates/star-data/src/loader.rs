@@ -18,6 +18,7 @@ use crate::{
     batch::HostBatch,
     error::DataError,
     face::FaceSource,
+    face_cache::FaceCache,
     rng::{mix, permutation},
     sample::{Sample, SampleMaker},
 };
@@ -37,6 +38,8 @@ pub struct LoaderConfig {
     pub prefetch: usize,
     /// Decides order and variation.
     pub seed: u64,
+    /// Bytes of decoded pictures that are kept from epoch to epoch; 0 keeps none. The samples do not depend on it.
+    pub cache_bytes: usize,
 }
 
 impl Default for LoaderConfig {
@@ -48,6 +51,7 @@ impl Default for LoaderConfig {
             workers: 4,
             prefetch: 2,
             seed: 0,
+            cache_bytes: 0,
         }
     }
 }
@@ -58,6 +62,7 @@ pub struct Loader {
     source: Arc<dyn FaceSource>,
     maker: Arc<SampleMaker>,
     config: LoaderConfig,
+    cache: Option<Arc<FaceCache>>,
 }
 
 impl Loader {
@@ -80,10 +85,13 @@ impl Loader {
                 maker.layout().name
             )));
         }
+        let cache = (config.cache_bytes > 0)
+            .then(|| Arc::new(FaceCache::new(source.len(), config.cache_bytes)));
         Ok(Self {
             source,
             maker: Arc::new(maker),
             config,
+            cache,
         })
     }
 
@@ -145,6 +153,7 @@ impl Loader {
         let plan = Plan {
             source: Arc::clone(&self.source),
             maker: Arc::clone(&self.maker),
+            cache: self.cache.clone(),
             order,
             seed: self.config.seed,
             epoch,
@@ -161,6 +170,7 @@ type SampleResult = Result<Sample, DataError>;
 struct Plan {
     source: Arc<dyn FaceSource>,
     maker: Arc<SampleMaker>,
+    cache: Option<Arc<FaceCache>>,
     order: Vec<usize>,
     seed: u64,
     epoch: u64,
@@ -181,8 +191,12 @@ impl Plan {
     fn make(&self, position: usize) -> SampleResult {
         let index = self.order[position];
         let made = catch_unwind(AssertUnwindSafe(|| {
-            let face = self.source.face(index)?;
-            self.maker.sample(&face, index, self.seed, self.epoch)
+            let (source, maker) = (&*self.source, &*self.maker);
+            if let Some(cache) = &self.cache {
+                return cache.sample(source, maker, index, self.seed, self.epoch);
+            }
+            let face = source.face(index)?;
+            maker.sample(&face, index, self.seed, self.epoch)
         }));
         made.unwrap_or_else(|panic| {
             let reason = panic

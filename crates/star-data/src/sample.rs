@@ -12,7 +12,8 @@ use crate::{
     point::Point,
     rng::sample_rng,
     targets::{MAP_FACTOR, PointProfiles, edge_maps, expand_point_maps, point_profiles},
-    warp::warp,
+    warp::warp_window,
+    window::Window,
 };
 
 /// What a training or test sample is made of. S is the crop's size, n the number of landmarks, e the number of edges.
@@ -141,7 +142,38 @@ impl SampleMaker {
     ) -> Result<Sample, DataError> {
         self.check(face)?;
         let plan = FacePlan::of(face, &self.layout, self.size, draws);
-        let crop = self.crop_with(face, &plan, draws)?;
+        self.sample_planned(face, Window::whole(&face.image), index, &plan, draws)
+    }
+
+    /// As [`SampleMaker::sample`] of a face whose picture is only there in part; `None` where the crop looks at the rest.
+    pub(crate) fn sample_in_window(
+        &self,
+        face: &Face,
+        window: Window,
+        index: usize,
+        seed: u64,
+        epoch: u64,
+    ) -> Result<Option<Sample>, DataError> {
+        self.check(face)?;
+        let mut rng = sample_rng(seed, epoch, index as u64);
+        let draws = Draws::draw(&self.augment, self.size, &mut rng);
+        let plan = FacePlan::new(&face.crop, window.width, &self.layout, self.size, &draws);
+        if !window.covers(&plan.image, self.size) {
+            return Ok(None);
+        }
+        let sample = self.sample_planned(face, window, index, &plan, &draws)?;
+        Ok(Some(sample))
+    }
+
+    fn sample_planned(
+        &self,
+        face: &Face,
+        window: Window,
+        index: usize,
+        plan: &FacePlan,
+        draws: &Draws,
+    ) -> Result<Sample, DataError> {
+        let crop = self.crop_with(window, plan, draws)?;
         let crop_landmarks = plan.apply(&face.landmarks, &self.layout);
         let label = |p: &Point| normalise_point(*p, self.size);
         let truth = face.truth.as_ref().map(|truth| {
@@ -177,16 +209,16 @@ impl SampleMaker {
     pub fn crop(&self, face: &Face, draws: &Draws) -> Result<RgbImage, DataError> {
         self.check(face)?;
         let plan = FacePlan::of(face, &self.layout, self.size, draws);
-        self.crop_with(face, &plan, draws)
+        self.crop_with(Window::whole(&face.image), &plan, draws)
     }
 
     fn crop_with(
         &self,
-        face: &Face,
+        window: Window,
         plan: &FacePlan,
         draws: &Draws,
     ) -> Result<RgbImage, DataError> {
-        let mut crop = warp(&face.image, &plan.image, self.size, self.size)?;
+        let mut crop = warp_window(&window, &plan.image, self.size, self.size)?;
         draws.textures.apply(&mut crop);
         Ok(crop)
     }

@@ -2,7 +2,7 @@
 
 use image::RgbImage;
 
-use crate::{affine::Affine, error::DataError};
+use crate::{affine::Affine, error::DataError, window::Window};
 
 const CHANNELS: usize = 3;
 
@@ -19,6 +19,19 @@ pub fn warp(
     width: u32,
     height: u32,
 ) -> Result<RgbImage, DataError> {
+    warp_window(&Window::whole(image), to_crop, width, height)
+}
+
+/// As [`warp`] of the whole picture, from a part of it that [covers](Window::covers) what the crop looks at; what it does not have is black.
+///
+/// # Errors
+/// As [`warp`].
+pub fn warp_window(
+    window: &Window,
+    to_crop: &Affine,
+    width: u32,
+    height: u32,
+) -> Result<RgbImage, DataError> {
     let Some(back) = to_crop.invert() else {
         return Err(DataError::Invalid(format!(
             "the crop matrix {:?} has no inverse; the face's crop box must have a positive, finite size",
@@ -26,12 +39,17 @@ pub fn warp(
         )));
     };
     let source = Source {
-        pixels: image.as_raw(),
-        width: image.width() as usize,
-        height: image.height() as usize,
+        pixels: window.pixels.as_raw(),
+        stride: window.pixels.width() as usize * CHANNELS,
+        left: window.left as usize,
+        top: window.top as usize,
+        right: (window.left + window.pixels.width()) as usize,
+        bottom: (window.top + window.pixels.height()) as usize,
+        width: window.width as usize,
+        height: window.height as usize,
     };
     let mut crop = RgbImage::new(width, height);
-    if source.width == 0 || source.height == 0 || width == 0 {
+    if source.pixels.is_empty() || width == 0 {
         return Ok(crop);
     }
     let [[ax, bx, cx], [ay, by, cy]] = back.rows;
@@ -41,7 +59,7 @@ pub fn warp(
             x: (ax, bx * y as f64 + cx),
             y: (ay, by * y as f64 + cy),
         };
-        let inner = line.inner_span(width as usize, source.width, source.height);
+        let inner = line.inner_span(width as usize, &source);
         let (before, rest) = row.split_at_mut(inner.start * CHANNELS);
         let (middle, after) = rest.split_at_mut(inner.len() * CHANNELS);
         source.sample_checked(&line, 0, before);
@@ -63,12 +81,14 @@ impl Line {
         (self.x.0 * x + self.x.1, self.y.0 * x + self.y.1)
     }
 
-    /// The crop columns whose four source pixels are all inside the picture.
-    fn inner_span(&self, columns: usize, width: usize, height: usize) -> std::ops::Range<usize> {
+    /// The crop columns whose four source pixels are all there.
+    fn inner_span(&self, columns: usize, source: &Source) -> std::ops::Range<usize> {
+        let x = (self.x, source.left, source.right);
+        let y = (self.y, source.top, source.bottom);
         let (mut from, mut to) = (0.0_f64, columns as f64);
-        for ((slope, start), length) in [(self.x, width), (self.y, height)] {
+        for ((slope, start), low, high) in [x, y] {
             // Inside means first <= slope * x + start <= last.
-            let (first, last) = (MARGIN, length as f64 - 1.0 - MARGIN);
+            let (first, last) = (low as f64 + MARGIN, high as f64 - 1.0 - MARGIN);
             if slope == 0.0 {
                 if !(first <= start && start <= last) {
                     to = 0.0;
@@ -81,8 +101,10 @@ impl Line {
         }
         let inside = |x: usize| {
             let (sx, sy) = self.at(x);
-            let within = |v: f64, length: usize| v >= MARGIN && v <= length as f64 - 1.0 - MARGIN;
-            within(sx, width) && within(sy, height)
+            let within = |v: f64, low: usize, high: usize| {
+                v >= low as f64 + MARGIN && v <= high as f64 - 1.0 - MARGIN
+            };
+            within(sx, source.left, source.right) && within(sy, source.top, source.bottom)
         };
         let clamp = |v: f64| v.clamp(0.0, columns as f64) as usize;
         let (mut from, mut to) = (clamp(from), clamp(to));
@@ -123,7 +145,14 @@ impl Fixed {
 }
 
 struct Source<'a> {
+    /// Those from `left` to before `right` and from `top` to before `bottom` of a picture of `width` x `height`.
     pixels: &'a [u8],
+    /// Bytes of a row of them.
+    stride: usize,
+    left: usize,
+    top: usize,
+    right: usize,
+    bottom: usize,
     width: usize,
     height: usize,
 }
@@ -133,7 +162,7 @@ impl Source<'_> {
     ///
     /// A block of crop pixels at a time: their source pixels are collected one by one and then mixed side by side.
     fn sample_inner(&self, line: &Line, first: usize, row: &mut [u8]) {
-        let stride = self.width * CHANNELS;
+        let stride = self.stride;
         let (sx, sy) = line.at(first);
         // Over the longest row these drift by less than MARGIN.
         let (mut x, mut y) = (Fixed::new(sx), Fixed::new(sy));
@@ -141,7 +170,7 @@ impl Source<'_> {
         let mut corners = Corners::default();
         for out in row.chunks_mut(BLOCK * CHANNELS) {
             for i in 0..out.len() / CHANNELS {
-                let at = y.whole() * stride + x.whole() * CHANNELS;
+                let at = (y.whole() - self.top) * stride + (x.whole() - self.left) * CHANNELS;
                 let top = &self.pixels[at..at + 2 * CHANNELS];
                 let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
                 [corners.top_left[i], corners.top_right[i]] = pixel_pair(top);
@@ -180,10 +209,12 @@ impl Source<'_> {
     }
 
     fn level(&self, x: isize, y: isize, channel: usize) -> f32 {
-        if x < 0 || y < 0 || x as usize >= self.width || y as usize >= self.height {
+        let (left, top) = (self.left as isize, self.top as isize);
+        if x < left || y < top || x >= self.right as isize || y >= self.bottom as isize {
             return 0.0;
         }
-        f32::from(self.pixels[(y as usize * self.width + x as usize) * CHANNELS + channel])
+        let (column, row) = ((x - left) as usize, (y - top) as usize);
+        f32::from(self.pixels[row * self.stride + column * CHANNELS + channel])
     }
 }
 

@@ -125,6 +125,8 @@ pub struct TrainRecipe {
     pub log_every: usize,
     /// Threads that make samples. The batches do not depend on it.
     pub workers: usize,
+    /// MiB of decoded training pictures that are kept from epoch to epoch; 0 keeps none. The batches do not depend on it.
+    pub cache_mib: usize,
 }
 
 /// Which faces select the best weights.
@@ -214,6 +216,7 @@ impl Default for TrainRecipe {
             checkpoint_every: 1,
             log_every: 10,
             workers: 2,
+            cache_mib: 0,
         }
     }
 }

@@ -154,6 +154,7 @@ pub fn train<B: AutodiffBackend>(
             batch_size: settings.batch_size,
             workers: settings.workers,
             seed: recipe.seed,
+            cache_bytes: settings.cache_mib << 20,
             ..LoaderConfig::default()
         },
     )?;
