@@ -10,6 +10,7 @@ use std::{
 
 use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage};
 
+use self::sniff::End;
 use crate::error::DataError;
 
 /// The longest side of a picture that is decoded, in pixels.
@@ -78,7 +79,24 @@ pub fn decode_reporting(bytes: &[u8], path: &Path) -> Result<Decoded, DataError>
 }
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, String> {
-    let truncated = sniff::is_cut_off(bytes, format);
+    let usable = match sniff::end(bytes, format) {
+        End::Whole => return decode_as_is(bytes, format, false),
+        End::NoPixels => {
+            return Err("is cut off before its first pixel; is the download complete?".into());
+        }
+        End::Cut { usable } => usable,
+    };
+    let first = decode_as_is(bytes, format, true);
+    if first.is_ok() || format != ImageFormat::Jpeg {
+        return first;
+    }
+    // A progressive JPEG that ends in the middle of a header is refused, but not if it seems to end before that header.
+    let mended = [&bytes[..usable], &[0xff, 0xd9]].concat();
+    decode_as_is(&mended, format, true).or(first)
+}
+
+/// `truncated` says that pixels may be missing and that this is no reason to fail.
+fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<Decoded, String> {
     let unreadable = |e: image::ImageError| {
         let cut = if truncated { "; it is cut off" } else { "" };
         format!("cannot be decoded ({e}){cut}")
@@ -102,6 +120,7 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, String> {
     let result = decoder.read_image(&mut pixels);
     let whole = result.is_ok();
     if let Err(error) = result {
+        // The rows before the cut are there.
         let usable = truncated && format == ImageFormat::Png;
         if !usable {
             return Err(unreadable(error));

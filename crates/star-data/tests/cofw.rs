@@ -99,7 +99,7 @@ fn annotation(split: usize, i: usize) -> Vec<(f64, f64, bool)> {
         .map(|k| {
             let x = (2 + (k * 7 + i) % 19) as f64 + 0.25 * split as f64;
             let y = (3 + (k * 5 + 2 * i) % 16) as f64 + 0.5;
-            (x, y, (k + i) % 3 == 0)
+            (x, y, (k + i).is_multiple_of(3))
         })
         .collect()
 }
@@ -201,7 +201,10 @@ fn damaged_files_name_file_and_variable() {
     }
 }
 
-/// A file of `faces` faces with something changed.
+/// Spoils a file in one way.
+type Change = fn(&mut Made);
+
+/// A file of two faces with something changed.
 struct Made {
     cells: Vec<u64>,
     table: Vec<u64>,
@@ -261,7 +264,7 @@ impl Made {
 #[test]
 fn wrong_variables_and_shapes_are_told() {
     assert_eq!(Made::new().open("").unwrap().faces(), 2);
-    let whole: [(&str, fn(&mut Made), &str); 6] = [
+    let whole: [(&str, Change, &str); 6] = [
         ("IsTr", |_| {}, "x.mat: IsTr: cannot be opened"),
         ("phisTr", |_| {}, "x.mat: phisTr: cannot be opened"),
         (
@@ -293,7 +296,7 @@ fn wrong_variables_and_shapes_are_told() {
     }
 
     // What is wrong with one face leaves the other.
-    let one: [(fn(&mut Made), &str); 5] = [
+    let one: [(Change, &str); 5] = [
         (
             |m| m.values[0] = f64::NAN,
             "x.mat: phisTr(1,:): point 1 is at (NaN, ",

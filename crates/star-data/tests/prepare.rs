@@ -203,6 +203,24 @@ fn what_cannot_be_used_is_reported_with_file_and_line() {
 }
 
 #[test]
+fn a_picture_that_is_cut_off_is_used_and_named() {
+    let scratch = Scratch::new();
+    face(&scratch.root(), "afw/a.png", 0);
+    face(&scratch.root(), "afw/cut.png", 1);
+    let file = scratch.root().join("afw/cut.png");
+    let bytes = fs::read(&file).unwrap();
+    fs::write(&file, &bytes[..bytes.len() - 20]).unwrap();
+    let report = scratch.prepare();
+    assert_eq!((report.faces, report.skipped.len()), (2, 0));
+    let told = "1 pictures are cut off and used as far as they go: afw/cut.png";
+    assert!(
+        report.notes.iter().any(|note| note == told),
+        "{:?}",
+        report.notes
+    );
+}
+
+#[test]
 fn half_a_published_subset_is_not_written_under_its_name() {
     let scratch = Scratch::new();
     face(&scratch.root(), "afw/a.png", 0);

@@ -86,34 +86,61 @@ fn big_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(four.try_into().ok()?))
 }
 
-/// Whether the mark at the end of the picture is missing. Only JPEG and PNG have one.
-pub(super) fn is_cut_off(bytes: &[u8], format: ImageFormat) -> bool {
+/// How far a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// To the mark at its end, or it is of a kind without one.
+    Whole,
+    /// It is cut off; the first `usable` bytes are not in the middle of a header.
+    Cut { usable: usize },
+    /// It is cut off before the pixels begin.
+    NoPixels,
+}
+
+/// Looks for the mark at the end of the picture. Only JPEG and PNG have one.
+pub(super) fn end(bytes: &[u8], format: ImageFormat) -> End {
     match format {
-        ImageFormat::Jpeg => !jpeg_ends(bytes),
-        ImageFormat::Png => png_ends(bytes).is_none(),
-        _ => false,
+        ImageFormat::Jpeg => jpeg_end(bytes),
+        ImageFormat::Png if png_ends(bytes).is_none() => End::Cut {
+            usable: bytes.len(),
+        },
+        _ => End::Whole,
     }
 }
 
 /// Walks the segments to the end mark. A thumbnail inside a segment has an end mark of its own, which does not count.
-fn jpeg_ends(bytes: &[u8]) -> bool {
+fn jpeg_end(bytes: &[u8]) -> End {
     const END: u8 = 0xd9;
+    const SCAN: u8 = 0xda;
     let mut at = 2;
+    let mut in_pixels = false;
+    let cut = |usable: usize, in_pixels: bool| {
+        if in_pixels {
+            End::Cut { usable }
+        } else {
+            End::NoPixels
+        }
+    };
     loop {
         let rest = bytes.get(at..).unwrap_or(&[]);
         let Some(offset) = rest.windows(2).position(|w| w[0] == 0xff && w[1] != 0xff) else {
-            return false;
+            return cut(bytes.len(), in_pixels);
         };
-        at += offset + 2;
+        let mark = at + offset;
+        at = mark + 2;
         match rest[offset + 1] {
-            END => return true,
+            END => return End::Whole,
             // A stuffed byte, restart marks, marks without content.
             0x00 | 0x01 | 0xd0..=0xd8 => {}
-            _ => {
+            kind => {
                 let Some(&[high, low]) = bytes.get(at..at + 2) else {
-                    return false;
+                    return cut(mark, in_pixels);
                 };
                 at += usize::from(u16::from_be_bytes([high, low]));
+                if at >= bytes.len() {
+                    return cut(mark, in_pixels);
+                }
+                in_pixels |= kind == SCAN;
             }
         }
     }
