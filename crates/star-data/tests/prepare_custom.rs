@@ -115,7 +115,7 @@ fn assert_says(message: &str, parts: &[&str]) {
 fn splits_columns_in_any_order_and_boxes() {
     let scratch = Scratch::new();
     let header = "split,box_w,box_h,box_x,box_y,y2,x2,y1,x1,y0,x0,image,by";
-    let line = |n: usize, split: &str| format!("{split},40,20,8,12,20,50,35,30,20,10,{n}.png,me");
+    let line = |n: usize, split: &str| format!("{split},30,20,8,12,20,50,35,30,20,10,{n}.png,me");
     let rows = [line(0, "train"), line(1, "Val"), line(2, "train")];
     let config = scratch.config("points.csv", &table(header, &rows));
     let report = scratch.prepare(&config);
@@ -131,10 +131,10 @@ fn splits_columns_in_any_order_and_boxes() {
     let face = &scratch.rows("val.tsv")[0];
     assert_eq!(face.path, "1.png");
     assert_eq!((face.landmarks[2].x, face.landmarks[1].y), (50.0, 35.0));
-    // The box, not the landmarks: 40 x 20 at (8, 12).
+    // The box, not the landmarks: 30 x 20 at (8, 12).
     assert_eq!(
         (face.crop.center.x, face.crop.center.y, face.crop.scale),
-        (28.0, 22.0, 0.24)
+        (23.0, 22.0, 0.18)
     );
 }
 
@@ -289,9 +289,13 @@ fn rows_that_cannot_be_used_are_named_with_line_and_reason() {
 fn a_box_has_a_width_and_a_height() {
     let scratch = Scratch::new();
     let header = format!("{HEADER},box_x,box_y,box_w,box_h");
-    let rows = [row(0) + ",5,5,0,20", row(1) + ",5,5,50,50"];
+    let rows = [
+        row(0) + ",5,5,0,20",
+        row(1) + ",5,5,50,50",
+        row(2) + ",5,5,50,50",
+    ];
     let report = scratch.prepare(&scratch.config("points.csv", &table(&header, &rows)));
-    assert_eq!(report.faces, 1);
+    assert_eq!(report.faces, 2);
     assert_says(&told(&report)[0], &["points.csv:2: ", "0 x 20"]);
 }
 

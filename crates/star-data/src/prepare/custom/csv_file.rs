@@ -66,17 +66,6 @@ struct Columns {
 impl Columns {
     fn of(header: &StringRecord, layout: &Layout) -> Result<Self, String> {
         let names: Vec<String> = header.iter().map(str::to_string).collect();
-        for (i, name) in names.iter().enumerate() {
-            let first = names.iter().position(|n| n == name).unwrap_or(i);
-            if first < i && !name.is_empty() {
-                return Err(format!(
-                    "`{}` is the name of column {} and of column {}; give each column its own",
-                    shorten(name),
-                    first + 1,
-                    i + 1
-                ));
-            }
-        }
         let mut missing: Vec<String> = Vec::new();
         let mut find = |name: String| {
             let place = names.iter().position(|n| *n == name);
@@ -94,6 +83,17 @@ impl Columns {
         let face_box = has_box.then(|| BOX.map(|name| find(name.into())));
         if !missing.is_empty() {
             return Err(explain(&missing, &names, layout));
+        }
+        for (i, name) in names.iter().enumerate() {
+            let first = names.iter().position(|n| n == name).unwrap_or(i);
+            if first < i && !name.is_empty() {
+                return Err(format!(
+                    "`{}` is the name of column {} and of column {}; give each column its own",
+                    shorten(name),
+                    first + 1,
+                    i + 1
+                ));
+            }
         }
         let beyond = names
             .iter()
