@@ -4,6 +4,7 @@ mod backend;
 mod commands;
 mod error;
 mod progress;
+mod shipped;
 
 use std::process::ExitCode;
 

@@ -1,98 +1,208 @@
 //! `star predict`
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+mod ahead;
+mod document;
+mod inputs;
+mod names;
+mod output;
+mod raw_video;
+mod show;
+mod stills;
+mod video;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
-use image::RgbImage;
-use serde::Serialize;
-use star_data::{CropBox, CropRule, TsvFaces, decode::decode_file};
+use clap::ValueEnum;
+use star_data::CropRule;
 use star_train::{
-    Prediction, TrainedNet, predict, read_weights,
-    report::{Overlay, Spread},
-    run_dir::write_json,
+    TrainedNet,
+    detect::{Detector, SeetaFace},
+    one_euro::OneEuroConfig,
+    read_weights,
+    track::{TrackConfig, Tracker},
 };
 
+use self::{
+    ahead::{Faces, Item, Prepare},
+    inputs::GivenBox,
+    output::Output,
+    raw_video::FrameSize,
+    show::Show,
+};
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
+    shipped::weights_or_shipped,
 };
 
-/// Faces of one picture that go through the network at once.
+/// Faces that go through the network at once, whichever pictures they are of.
 const BATCH: usize = 16;
 
-/// Find the landmarks of faces in pictures: JSON and an overlay PNG
+/// Find the landmarks of faces in pictures and video
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  star predict --weights W photo.jpg --box 120,80,200,220
-  star predict --weights W group.jpg --box 10,20,90,90 --box 210,25,95,95
-  star predict --weights W --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
+  star predict photo.jpg                                  finds the faces itself; writes predictions/photo.json and .png
+  star predict photos/ 'more/*.jpg' --format csv --pictures none
+  star predict photo.jpg --box 120,80,200,220             the face's box is known
+  star predict --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
+  find . -name '*.jpg' | star predict -                   names of pictures, one a line
+  star predict frames/ --track --smooth --format jsonl    a video as numbered pictures
+  ffmpeg -i v.mp4 -f rawvideo -pix_fmt rgb24 - | star predict --raw-video 640x360 --track --format csv --pictures none
 
-For each picture NAME the folder --out gets NAME.json (points in image pixels, the 2x2 covariance of each point's heatmap in
-pixels squared, scores from 0 to 1) and NAME.png (points, edges and 2-sigma ellipses drawn on it).")]
+docs/predict.md describes the files that are written. Points are in image pixels, the middle of the first pixel is (0, 0).
+A picture without a face is an answer: an empty list. A picture that cannot be read does not stop the others; the exit code is 1 then.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors)
+    /// Weights (.safetensors) [default: the network that comes with the program, models/ibug68-small.safetensors]
     #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
-    /// Pictures
-    #[arg(
-        value_name = "IMAGE",
-        required_unless_present = "annotations",
-        requires = "boxes"
-    )]
-    pictures: Vec<PathBuf>,
-    /// A face's box in pixels, around its landmarks; once for each face, the same for every picture
-    #[arg(long = "box", id = "boxes", value_name = "X,Y,W,H", value_parser = parse_box, allow_hyphen_values = true)]
-    boxes: Vec<FaceBox>,
-    /// Width of the network's view over the longer side of the box
-    #[arg(long, value_name = "FACTOR", default_value_t = CropRule::default().margin)]
-    margin: f64,
-    /// Predict the faces of a list instead; its crops are used, its landmarks are not
-    #[arg(long, value_name = "TSV", conflicts_with_all = ["pictures", "boxes"])]
-    annotations: Option<PathBuf>,
-    /// Folder that the list's image paths start from [default: the list's folder]
-    #[arg(long, value_name = "DIR", requires = "annotations")]
-    images: Option<PathBuf>,
+    weights: Option<PathBuf>,
+    /// Pictures, folders (with all below them), patterns in quotes ('*.jpg'), or - for names from standard input
+    #[arg(value_name = "PHOTO", required_unless_present_any = ["annotations", "raw_video"])]
+    inputs: Vec<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "predictions")]
     out: PathBuf,
+
+    /// A face's box in pixels, around its landmarks, instead of looking for faces; once for each face, the same for every picture
+    #[arg(help_heading = "Faces", long = "box", id = "boxes", value_name = "X,Y,W,H", value_parser = inputs::parse_box, allow_hyphen_values = true)]
+    boxes: Vec<GivenBox>,
+    /// Most faces of a picture; the most prominent are kept
+    #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["boxes", "annotations"])]
+    max_faces: Option<u16>,
+    /// Passes of the network: each after the first sees the face cropped around the points of the pass before
+    #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
+    passes: u8,
+    /// Width of the network's view over the longer side of the landmarks' box
+    #[arg(help_heading = "Faces", long, value_name = "FACTOR", default_value_t = CropRule::default().margin, value_parser = positive)]
+    margin: f64,
+    /// Predict the faces of a list; its crops are used, its landmarks are not
+    #[arg(help_heading = "Faces", long, value_name = "TSV", conflicts_with_all = ["inputs", "boxes"])]
+    annotations: Option<PathBuf>,
+    /// Folder that the list's image paths start from [default: the list's folder]
+    #[arg(
+        help_heading = "Faces",
+        long,
+        value_name = "DIR",
+        requires = "annotations"
+    )]
+    images: Option<PathBuf>,
+
+    /// The pictures of a folder are the frames of a video: a face is looked for where it was in the frame before
+    #[arg(help_heading = "Video", long, conflicts_with_all = ["annotations", "boxes"])]
+    track: bool,
+    /// Ask the detector again about a face whose score is below this
+    #[arg(help_heading = "Video", long, value_name = "SCORE", default_value_t = 0.5, value_parser = share, requires = "track")]
+    track_score: f64,
+    /// Smooth the points from frame to frame (One-Euro filter)
+    #[arg(help_heading = "Video", long, requires = "track")]
+    smooth: bool,
+    /// Filter: cutoff for points that do not move, in Hz; lower trembles less
+    #[arg(help_heading = "Video", long, value_name = "HZ", default_value_t = OneEuroConfig::default().min_cutoff, value_parser = positive, requires = "smooth")]
+    min_cutoff: f64,
+    /// Filter: what each face size per second of speed adds to the cutoff, in Hz; higher lags less
+    #[arg(help_heading = "Video", long, value_name = "HZ", default_value_t = OneEuroConfig::default().beta, value_parser = not_negative, requires = "smooth")]
+    beta: f64,
+    /// Frames in a second, for the filter
+    #[arg(help_heading = "Video", long, value_name = "N", default_value_t = 25.0, value_parser = positive, requires = "smooth")]
+    fps: f64,
+    /// Read raw rgb24 frames of this size from standard input, as ffmpeg writes them
+    #[arg(help_heading = "Video", long, value_name = "WIDTHxHEIGHT", value_parser = raw_video::parse_size, conflicts_with_all = ["inputs", "annotations"])]
+    raw_video: Option<FrameSize>,
+
+    /// Files for programs; several with commas. json and pts: one a picture or face; jsonl and csv: one for all
+    #[arg(
+        help_heading = "Results",
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "json"
+    )]
+    format: Vec<Format>,
+    /// Pictures for people; several with commas
+    #[arg(
+        help_heading = "Results",
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "png"
+    )]
+    pictures: Vec<PictureKind>,
+    /// What is drawn on them; several with commas
+    #[arg(
+        help_heading = "Results",
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "points,edges,ellipses"
+    )]
+    draw: Vec<Part>,
+    /// Ellipses are drawn at this many standard deviations of the heatmaps
+    #[arg(help_heading = "Results", long, value_name = "N", default_value_t = 2.0, value_parser = positive)]
+    sigma: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct FaceBox {
-    x: f64,
-    y: f64,
-    w: f64,
-    h: f64,
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// NAME.json for each picture
+    Json,
+    /// predictions.jsonl: the same, a line for each picture
+    Jsonl,
+    /// predictions.csv: a line for each face
+    Csv,
+    /// NAME.pts for each face, as iBUG writes them: pixels counted from 1
+    Pts,
 }
 
-fn parse_box(text: &str) -> Result<FaceBox, String> {
-    let numbers: Vec<f64> = text
-        .split(',')
-        .map(|n| n.trim().parse::<f64>())
-        .collect::<Result<_, _>>()
-        .map_err(|_| {
-            format!("`{text}` has something that is not a number; write x,y,w,h in pixels")
-        })?;
-    match numbers[..] {
-        [x, y, w, h] if [x, y, w, h].iter().all(|v| v.is_finite()) && w > 0.0 && h > 0.0 => {
-            Ok(FaceBox { x, y, w, h })
-        }
-        [_, _, _, _] => Err("width and height must be above 0".into()),
-        _ => Err(format!(
-            "{} numbers; write four: x,y,w,h in pixels",
-            numbers.len()
-        )),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PictureKind {
+    /// NAME.png
+    Png,
+    /// NAME.svg, with the photo inside
+    Svg,
+    /// No pictures
+    None,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// The landmarks
+    Points,
+    /// The lines through them
+    Edges,
+    /// Their indices, from 0
+    Numbers,
+    /// Where each may be: an ellipse of its heatmap, coloured by how much longer than wide it is
+    Ellipses,
+}
+
+fn number(text: &str, good: impl Fn(f64) -> bool, what: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && good(value) => Ok(value),
+        _ => Err(format!("give a number {what}")),
     }
 }
 
+fn positive(text: &str) -> Result<f64, String> {
+    number(text, |v| v > 0.0, "above 0")
+}
+
+fn not_negative(text: &str) -> Result<f64, String> {
+    number(text, |v| v >= 0.0, "from 0 on")
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    number(text, |v| (0.0..=1.0).contains(&v), "from 0 to 1")
+}
+
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    if args.pictures.contains(&PictureKind::None) && args.pictures.len() > 1 {
+        return Err(CliError::Usage(
+            "--pictures: `none` goes without other kinds".into(),
+        ));
+    }
     run_on(args.backend.backend, PredictJob(args))
 }
 
@@ -107,185 +217,95 @@ impl Job for PredictJob {
 }
 
 fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
-    let trained = read_weights::<B>(&args.weights, device)?;
-    let mut written = Names::default();
-    for (picture, faces) in pictures(args, &trained)? {
-        let image = decode_file(&picture)?;
-        let crops = match faces {
-            Some(crops) => crops,
-            None => args
-                .boxes
-                .iter()
-                .map(|b| crop_of(b, args.margin, &image, &picture))
-                .collect::<Result<_, _>>()?,
-        };
-        let mut predictions = Vec::with_capacity(crops.len());
-        for some in crops.chunks(BATCH) {
-            predictions.extend(predict(&trained.net, &image, some, device)?);
-        }
-        fs::create_dir_all(&args.out).map_err(|e| CliError::io(&args.out, e))?;
-        let name = written.unique(&picture);
-        write(
-            args,
-            &trained,
-            &picture,
-            &image,
-            &crops,
-            &predictions,
-            &name,
-        )?;
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-type Picture = (PathBuf, Option<Vec<CropBox>>);
-
-/// What to predict: the pictures named, or those of the list with their crops.
-fn pictures<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Vec<Picture>, CliError> {
-    let Some(list) = &args.annotations else {
-        return Ok(args.pictures.iter().map(|p| (p.clone(), None)).collect());
-    };
-    let folder = args
-        .images
-        .clone()
-        .unwrap_or_else(|| list.parent().map(PathBuf::from).unwrap_or_default());
-    let faces = TsvFaces::open(list, &folder, trained.layout.clone())?;
-    let mut pictures: Vec<Picture> = Vec::new();
-    for row in faces.rows() {
-        let path = folder.join(&row.path);
-        match pictures.last_mut() {
-            // Lists name the faces of one picture one after another.
-            Some((last, Some(crops))) if *last == path => crops.push(row.crop),
-            _ => pictures.push((path, Some(vec![row.crop]))),
-        }
-    }
-    Ok(pictures)
-}
-
-fn crop_of(
-    face: &FaceBox,
-    margin: f64,
-    image: &RgbImage,
-    picture: &Path,
-) -> Result<CropBox, CliError> {
-    let (width, height) = (f64::from(image.width()), f64::from(image.height()));
-    let &FaceBox { x, y, w, h } = face;
-    if x >= width || y >= height || x + w <= 0.0 || y + h <= 0.0 {
-        return Err(CliError::Usage(format!(
-            "{}: the box {x},{y},{w},{h} lies outside the picture, which is {width} x {height} pixels. Write --box as x,y,w,h with x and y the \
-             top left corner.",
-            picture.display()
-        )));
-    }
+    let weights = weights_or_shipped(args.weights.clone())?;
+    let trained = read_weights::<B>(&weights, device)?;
+    let (items, count) = items(args, &trained)?;
     let rule = CropRule {
-        margin,
+        margin: args.margin,
         ..CropRule::default()
     };
-    Ok(rule.crop_of_box(x, y, w, h)?)
-}
+    let detector = SeetaFace::new()?;
+    let prepare = Prepare {
+        // A tracker asks the detector itself, and rarely.
+        detector: (!args.track).then_some(&detector as &dyn Detector),
+        boxes: &args.boxes,
+        max_faces: args.max_faces.map(usize::from),
+        rule,
+    };
+    let mut output = Output::new(args, &trained, &weights);
+    let mut show = Show::new(count);
+    if args.weights.is_none() {
+        show.line(&format!("weights: {}", weights.display()));
+    }
 
-/// What a picture's JSON holds.
-#[derive(Serialize)]
-struct Document<'a> {
-    image: String,
-    width: u32,
-    height: u32,
-    layout: &'a str,
-    weights: &'a str,
-    faces: Vec<FaceDocument<'a>>,
-}
-
-#[derive(Serialize)]
-struct FaceDocument<'a> {
-    /// The square that the network saw: x, y, w, h in pixels.
-    crop: [f64; 4],
-    #[serde(flatten)]
-    prediction: &'a Prediction,
-}
-
-fn write<B: Backend>(
-    args: &Args,
-    trained: &TrainedNet<B>,
-    picture: &Path,
-    image: &RgbImage,
-    crops: &[CropBox],
-    predictions: &[Prediction],
-    name: &str,
-) -> Result<(), CliError> {
-    let faces = crops
-        .iter()
-        .zip(predictions)
-        .map(|(crop, prediction)| {
-            let side = 200.0 * crop.scale;
-            FaceDocument {
-                crop: [
-                    crop.center.x - side / 2.0,
-                    crop.center.y - side / 2.0,
-                    side,
-                    side,
-                ],
-                prediction,
+    std::thread::scope(|scope| {
+        let chunks = ahead::start(scope, items, &prepare);
+        let network = stills::Network {
+            trained: &trained,
+            rule,
+            passes: args.passes.into(),
+            device,
+        };
+        if args.track {
+            let mut video = video::Video {
+                network,
+                detector: &detector,
+                tracker: Tracker::new(track_config(args, rule)),
+                max_faces: prepare.max_faces,
+                place: None,
+            };
+            for chunk in chunks {
+                let ready = show.keep(chunk);
+                show.done(output.write(ready, |ready| video.predict(ready))?);
             }
-        })
-        .collect();
-    let json = args.out.join(format!("{name}.json"));
-    write_json(
-        &json,
-        &Document {
-            image: picture.display().to_string(),
-            width: image.width(),
-            height: image.height(),
-            layout: &trained.layout.name,
-            weights: &trained.provenance,
-            faces,
-        },
-    )?;
-
-    let mut drawn = image.clone();
-    for prediction in predictions {
-        let spreads: Vec<Spread> = prediction
-            .covariance
-            .iter()
-            .copied()
-            .map(Spread::from)
-            .collect();
-        drawn = Overlay::new(&prediction.points)
-            .edges(&trained.layout.edges)
-            .spreads(&spreads)
-            .draw(&drawn);
-    }
-    let png = args.out.join(format!("{name}.png"));
-    drawn
-        .save(&png)
-        .map_err(|e| CliError::Usage(format!("{}: {e}", png.display())))?;
-    for (i, prediction) in predictions.iter().enumerate() {
-        println!(
-            "{} face {}: score {:.2}, {} and {}",
-            picture.display(),
-            i + 1,
-            prediction.score,
-            json.display(),
-            png.display()
-        );
-    }
-    Ok(())
-}
-
-/// Results are called as their pictures; pictures of the same name in different folders get a number.
-#[derive(Default)]
-struct Names(std::collections::HashMap<String, usize>);
-
-impl Names {
-    fn unique(&mut self, picture: &Path) -> String {
-        let stem = picture
-            .file_stem()
-            .map_or_else(|| "picture".into(), |s| s.to_string_lossy().into_owned());
-        let count = self.0.entry(stem.clone()).or_default();
-        *count += 1;
-        if *count == 1 {
-            stem
         } else {
-            format!("{stem}-{count}")
+            for chunk in chunks {
+                let ready = show.keep(chunk);
+                show.done(output.write(ready, |ready| network.predict(ready))?);
+            }
         }
+        Ok::<(), CliError>(())
+    })?;
+    output.finish()?;
+    Ok(show.finish(&args.out))
+}
+
+fn track_config(args: &Args, rule: CropRule) -> TrackConfig {
+    TrackConfig {
+        rule,
+        least_score: args.track_score,
+        smooth: args.smooth.then_some(OneEuroConfig {
+            min_cutoff: args.min_cutoff,
+            beta: args.beta,
+            ..OneEuroConfig::default()
+        }),
+        frames_per_second: args.fps,
     }
 }
+
+/// What to predict, one after another, and how many that are, where that is known before.
+type Items = (Box<dyn Iterator<Item = Item> + Send>, Option<u64>);
+
+fn items<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Items, CliError> {
+    if let Some(size) = args.raw_video {
+        return Ok((Box::new(raw_video::frames(size)), None));
+    }
+    if let Some(list) = &args.annotations {
+        let pictures = inputs::of_list(list, args.images.as_deref(), &trained.layout)?;
+        let count = pictures.len() as u64;
+        return Ok((Box::new(pictures.into_iter()), Some(count)));
+    }
+    let faces = if args.boxes.is_empty() {
+        Faces::Find
+    } else {
+        Faces::Boxes
+    };
+    let (pictures, count) = inputs::of_arguments(&args.inputs, &args.out)?;
+    Ok((
+        Box::new(pictures.map(move |picture| Item::new(picture, faces.clone()))),
+        count,
+    ))
+}
+
+/// Between two looks at the bar.
+const REDRAW: Duration = Duration::from_millis(100);

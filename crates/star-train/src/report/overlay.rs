@@ -232,14 +232,15 @@ impl<'a> Overlay<'a> {
                 _ => self.palette.spread,
             };
             let (major, minor) = (visible(axes.0, pen.line), visible(axes.1, pen.line));
-            canvas.ellipse(
-                point,
-                major,
-                minor,
-                pen.line * 1.5,
-                Ink::new([0, 0, 0], 0.3),
-            );
-            canvas.ellipse(point, major, minor, pen.line * 0.75, Ink::new(color, 0.9));
+            let ink = if self.by_anisotropy {
+                pen.ellipse_ink(major)
+            } else {
+                1.0
+            };
+            for (width, color, opacity) in [(1.5, [0, 0, 0], 0.3 * ink), (0.75, color, 0.9 * ink)] {
+                let ink = Ink::new(color, opacity);
+                canvas.ellipse(point, major, minor, pen.line * width, ink);
+            }
         }
         for (a, b) in self.points.iter().zip(self.reference) {
             canvas.line(
@@ -309,6 +310,7 @@ impl<'a> Overlay<'a> {
             dot: unit * 0.0085,
             rim: unit * 0.0045,
             text: (unit * 0.022).max(4.5),
+            clear: unit * 0.06,
         }
     }
 }
@@ -328,6 +330,16 @@ struct Pen {
     dot: f64,
     rim: f64,
     text: f64,
+    /// The longest half axis of an ellipse that is drawn in full strength.
+    clear: f64,
+}
+
+impl Pen {
+    /// All ellipses get about the same ink, 0 to 1 of full strength: many wide ones would hide the face, and matter less than its points.
+    fn ellipse_ink(&self, major: Point) -> f32 {
+        let long = major.x.hypot(major.y);
+        (self.clear / long).clamp(0.2, 1.0) as f32
+    }
 }
 
 /// The geometric mean of the sides of the points' box; None without two points apart.

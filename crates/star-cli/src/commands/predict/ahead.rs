@@ -1,0 +1,180 @@
+//! Pictures are read, and looked for faces, ahead of the network: a bounded number, in parallel, in order.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc::{Receiver, sync_channel},
+    thread::Scope,
+};
+
+use image::{ImageReader, RgbImage};
+use rayon::prelude::*;
+use star_data::{CropBox, CropRule, decode::decode_file};
+use star_train::detect::{Detector, FaceBox};
+
+use super::inputs::GivenBox;
+use crate::error::CliError;
+
+/// Pictures that are in memory together, times two: one chunk is read while the other is predicted.
+const MOST_PICTURES: usize = 16;
+/// Pixels that a chunk may have, one picture aside, however large it is.
+const MOST_PIXELS: u64 = 48 * 1024 * 1024;
+
+/// Where a picture comes from.
+pub enum Source {
+    File(PathBuf),
+    Frame {
+        name: PathBuf,
+        image: RgbImage,
+    },
+    /// What could not even be named or read.
+    Broken {
+        name: PathBuf,
+        message: String,
+    },
+}
+
+/// Where its faces are.
+#[derive(Clone)]
+pub enum Faces {
+    /// To be found out.
+    Find,
+    /// At the boxes of the command line.
+    Boxes,
+    /// In these crops.
+    Crops(Vec<CropBox>),
+}
+
+/// A picture to be predicted.
+pub struct Item {
+    source: Source,
+    faces: Faces,
+}
+
+impl Item {
+    pub fn new(source: Source, faces: Faces) -> Self {
+        Self { source, faces }
+    }
+
+    /// Pixels, from the file's header. A file that has none is an error later.
+    fn pixels(&self) -> u64 {
+        let (width, height) = match &self.source {
+            Source::Frame { image, .. } => image.dimensions(),
+            // Not pipes: what is read of them here would be missing later.
+            Source::File(path) if !path.is_file() => (0, 0),
+            Source::File(path) => ImageReader::open(path)
+                .and_then(ImageReader::with_guessed_format)
+                .ok()
+                .and_then(|reader| reader.into_dimensions().ok())
+                .unwrap_or_default(),
+            Source::Broken { .. } => (0, 0),
+        };
+        u64::from(width) * u64::from(height)
+    }
+}
+
+/// A picture in memory and the crops of its faces; the detector's box beside a crop that is made of one.
+pub struct Ready {
+    pub path: PathBuf,
+    pub image: RgbImage,
+    pub faces: Vec<(CropBox, Option<FaceBox>)>,
+}
+
+/// A picture that is ready, or what is wrong with it.
+pub type Prepared = Result<Ready, CliError>;
+
+/// How faces are found.
+pub struct Prepare<'a> {
+    /// None leaves pictures without faces: somebody else looks for them.
+    pub detector: Option<&'a dyn Detector>,
+    pub boxes: &'a [GivenBox],
+    pub max_faces: Option<usize>,
+    pub rule: CropRule,
+}
+
+impl Prepare<'_> {
+    fn prepare(&self, item: Item) -> Prepared {
+        let (path, image) = match item.source {
+            Source::File(path) => {
+                let image = decode_file(&path)?;
+                (path, image)
+            }
+            Source::Frame { name, image } => (name, image),
+            Source::Broken { name, message } => {
+                return Err(CliError::Usage(format!("{}: {message}", name.display())));
+            }
+        };
+        let faces = match item.faces {
+            Faces::Crops(crops) => crops.into_iter().map(|crop| (crop, None)).collect(),
+            Faces::Boxes => self
+                .boxes
+                .iter()
+                .map(|b| Ok((self.crop_of(b, &image, &path)?, None)))
+                .collect::<Result<_, CliError>>()?,
+            Faces::Find => match self.detector {
+                Some(detector) => find(detector, &image, &path, &self.rule, self.max_faces)?
+                    .into_iter()
+                    .map(|(face, crop)| (crop, Some(face)))
+                    .collect(),
+                None => Vec::new(),
+            },
+        };
+        Ok(Ready { path, image, faces })
+    }
+
+    fn crop_of(&self, face: &GivenBox, image: &RgbImage, path: &Path) -> Result<CropBox, CliError> {
+        let (width, height) = (f64::from(image.width()), f64::from(image.height()));
+        let &GivenBox { x, y, w, h } = face;
+        if x >= width || y >= height || x + w <= 0.0 || y + h <= 0.0 {
+            return Err(CliError::Usage(format!(
+                "{}: the box {x},{y},{w},{h} lies outside the picture, which is {width} x {height} pixels. Write --box as x,y,w,h with \
+                 x and y the top left corner.",
+                path.display()
+            )));
+        }
+        Ok(self.rule.crop_of_box(x, y, w, h)?)
+    }
+}
+
+/// The most prominent faces of a picture.
+///
+/// # Errors
+/// A detector that fails; the message names the picture.
+pub fn find(
+    detector: &dyn Detector,
+    image: &RgbImage,
+    path: &Path,
+    rule: &CropRule,
+    most: Option<usize>,
+) -> Result<Vec<(FaceBox, CropBox)>, CliError> {
+    let mut faces = detector
+        .crops(image, rule)
+        .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
+    faces.truncate(most.unwrap_or(usize::MAX));
+    Ok(faces)
+}
+
+/// Starts reading; the chunks come in the order of the items. Dropping the receiver ends it.
+pub fn start<'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    items: impl Iterator<Item = Item> + Send + 'scope,
+    prepare: &'scope Prepare<'scope>,
+) -> Receiver<Vec<Prepared>> {
+    // Without room between: the next chunk is handed over when the one before is done.
+    let (sender, receiver) = sync_channel(0);
+    scope.spawn(move || {
+        let mut items = items.peekable();
+        while items.peek().is_some() {
+            let (mut chunk, mut pixels) = (Vec::new(), 0);
+            while chunk.len() < MOST_PICTURES && pixels < MOST_PIXELS {
+                let Some(item) = items.next() else { break };
+                pixels += item.pixels();
+                chunk.push(item);
+            }
+            let ready = chunk.into_par_iter().map(|i| prepare.prepare(i)).collect();
+            if sender.send(ready).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}

@@ -1,0 +1,264 @@
+//! Results go to files as they come: nothing is kept but names.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use burn::tensor::backend::Backend;
+use image::{ImageFormat, RgbImage};
+use rayon::prelude::*;
+use star_data::{CropBox, Edge};
+use star_train::{
+    Prediction, TrainedNet,
+    detect::FaceBox,
+    report::{Overlay, Picture, Spread},
+    run_dir::{write_json, write_whole},
+};
+
+use super::{
+    Args, Format, Part, PictureKind,
+    ahead::Ready,
+    document::{Document, Shared, csv_header, csv_lines, pts},
+    names::Names,
+};
+use crate::error::CliError;
+
+/// A picture with its answer.
+pub struct Done {
+    pub path: PathBuf,
+    pub image: RgbImage,
+    pub faces: Vec<DoneFace>,
+}
+
+/// A face with its answer.
+pub struct DoneFace {
+    pub track: Option<usize>,
+    pub detected: Option<FaceBox>,
+    pub crop: CropBox,
+    pub prediction: Prediction,
+}
+
+/// What became of a picture, for people.
+pub struct Written {
+    pub picture: String,
+    pub scores: Vec<f64>,
+    /// Its own files; there may be none.
+    pub files: Vec<PathBuf>,
+}
+
+/// Writes what was asked for.
+pub struct Output<'a> {
+    args: &'a Args,
+    edges: Vec<Edge>,
+    shared: Shared,
+    names: Names,
+    point_files: Names,
+    jsonl: Stream,
+    csv: Stream,
+}
+
+impl<'a> Output<'a> {
+    pub fn new<B: Backend>(args: &'a Args, trained: &TrainedNet<B>, weights: &Path) -> Self {
+        let stream = |format, name: &str| Stream {
+            path: args.format.contains(&format).then(|| args.out.join(name)),
+            file: None,
+        };
+        Self {
+            args,
+            edges: trained.layout.edges.clone(),
+            shared: Shared {
+                layout: trained.layout.name.clone(),
+                points: trained.layout.points,
+                weights: trained.provenance.clone(),
+                weights_file: weights.display().to_string(),
+            },
+            names: Names::default(),
+            point_files: Names::default(),
+            jsonl: stream(Format::Jsonl, "predictions.jsonl"),
+            csv: stream(Format::Csv, "predictions.csv"),
+        }
+    }
+
+    /// Predicts some pictures and writes their results, in parallel but each file by one.
+    pub fn write(
+        &mut self,
+        pictures: Vec<Ready>,
+        predict: impl FnOnce(Vec<Ready>) -> Result<Vec<Done>, CliError>,
+    ) -> Result<Vec<Written>, CliError> {
+        if pictures.is_empty() {
+            return Ok(Vec::new());
+        }
+        let done = predict(pictures)?;
+        let out = &self.args.out;
+        fs::create_dir_all(out).map_err(|e| CliError::io(out, e))?;
+        let named: Vec<(Done, Files)> = done
+            .into_iter()
+            .map(|picture| {
+                let files = self.files(&picture);
+                (picture, files)
+            })
+            .collect();
+        let written = named
+            .par_iter()
+            .map(|(picture, files)| self.write_one(picture, files))
+            .collect::<Result<Vec<_>, _>>()?;
+        for (picture, _) in &named {
+            let document = || {
+                serde_json::to_string(&Document::new(picture, &self.shared))
+                    .map(|line| line + "\n")
+                    .map_err(|e| CliError::Usage(e.to_string()))
+            };
+            self.jsonl.append(String::new, document)?;
+            let points = self.shared.points;
+            self.csv
+                .append(|| csv_header(points), || Ok(csv_lines(picture)))?;
+        }
+        Ok(written)
+    }
+
+    /// Gives the files for all pictures their names.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn finish(self) -> Result<(), CliError> {
+        self.jsonl.finish()?;
+        self.csv.finish()
+    }
+
+    fn files(&mut self, picture: &Done) -> Files {
+        let name = self.names.of_picture(&picture.path);
+        let mut points = Vec::new();
+        if self.args.format.contains(&Format::Pts) {
+            // NAME.pts, NAME-2.pts and so on, unless another picture is called so.
+            for face in 1..=picture.faces.len() {
+                points.push(self.point_files.unique(&name, face));
+            }
+        }
+        Files { name, points }
+    }
+
+    fn write_one(&self, picture: &Done, files: &Files) -> Result<Written, CliError> {
+        let mut written = Vec::new();
+        let mut path = |name: &str, ending: &str| {
+            let path = self.args.out.join(format!("{name}.{ending}"));
+            written.push(path.clone());
+            path
+        };
+        if self.args.format.contains(&Format::Json) {
+            let document = Document::new(picture, &self.shared);
+            write_json(&path(&files.name, "json"), &document)?;
+        }
+        for (face, name) in picture.faces.iter().zip(&files.points) {
+            write_whole(&path(name, "pts"), pts(face).as_bytes())?;
+        }
+        if self.args.pictures.contains(&PictureKind::Png) {
+            let mut bytes = std::io::Cursor::new(Vec::new());
+            let path = path(&files.name, "png");
+            self.drawn(picture, |p| Ok(p.to_image()))?
+                .write_to(&mut bytes, ImageFormat::Png)
+                .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
+            write_whole(&path, bytes.get_ref())?;
+        }
+        if self.args.pictures.contains(&PictureKind::Svg) {
+            let svg = self.drawn(picture, |p| Ok(p.to_svg()?))?;
+            write_whole(&path(&files.name, "svg"), svg.as_bytes())?;
+        }
+        Ok(Written {
+            picture: picture.path.display().to_string(),
+            scores: picture.faces.iter().map(|f| f.prediction.score).collect(),
+            files: written,
+        })
+    }
+
+    fn drawn<T>(
+        &self,
+        picture: &Done,
+        draw: impl FnOnce(&Picture) -> Result<T, CliError>,
+    ) -> Result<T, CliError> {
+        let asked = |part| self.args.draw.contains(&part);
+        let spreads: Vec<Vec<Spread>> = picture
+            .faces
+            .iter()
+            .map(|f| f.prediction.covariance.iter().map(|&c| c.into()).collect())
+            .collect();
+        let overlays: Vec<Overlay> = picture
+            .faces
+            .iter()
+            .zip(&spreads)
+            .map(|(face, spreads)| {
+                Overlay::new(&face.prediction.points)
+                    .dots(asked(Part::Points))
+                    .edges(if asked(Part::Edges) { &self.edges } else { &[] })
+                    .numbers(asked(Part::Numbers))
+                    .spreads(if asked(Part::Ellipses) { spreads } else { &[] })
+                    .sigmas(self.args.sigma)
+                    .by_anisotropy()
+            })
+            .collect();
+        let explained = asked(Part::Ellipses) && !picture.faces.is_empty();
+        draw(&Picture {
+            image: &picture.image,
+            title: &picture.path.display().to_string(),
+            overlays: &overlays,
+            legend: explained.then_some(self.args.sigma),
+        })
+    }
+}
+
+/// What a picture's files are called, without their endings.
+struct Files {
+    name: String,
+    /// One a face.
+    points: Vec<String>,
+}
+
+/// A file that grows beside its place and is moved there when it is whole.
+struct Stream {
+    /// None if it was not asked for.
+    path: Option<PathBuf>,
+    file: Option<BufWriter<File>>,
+}
+
+impl Stream {
+    fn partial(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(".partial");
+        name.into()
+    }
+
+    /// Appends a text; the first time also `header`. Written through, so that a long run can be watched.
+    fn append(
+        &mut self,
+        header: impl FnOnce() -> String,
+        text: impl FnOnce() -> Result<String, CliError>,
+    ) -> Result<(), CliError> {
+        let Some(path) = &self.path else {
+            return Ok(());
+        };
+        let partial = Self::partial(path);
+        let fail = |e| CliError::io(&partial, e);
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => {
+                let mut file = BufWriter::new(File::create(&partial).map_err(fail)?);
+                file.write_all(header().as_bytes()).map_err(fail)?;
+                self.file.insert(file)
+            }
+        };
+        file.write_all(text()?.as_bytes())
+            .and_then(|()| file.flush())
+            .map_err(fail)
+    }
+
+    fn finish(self) -> Result<(), CliError> {
+        match (self.path, self.file) {
+            (Some(path), Some(file)) => {
+                drop(file);
+                fs::rename(Self::partial(&path), &path).map_err(|e| CliError::io(path, e))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a person sees: a line a picture, a bar in a terminal, and all that went wrong together at the end.
+
+use std::{
+    io::{IsTerminal, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{
+    REDRAW,
+    ahead::{Prepared, Ready},
+    output::Written,
+};
+
+pub struct Show {
+    bar: Option<ProgressBar>,
+    pictures: usize,
+    faces: usize,
+    without: usize,
+    failures: Vec<String>,
+}
+
+impl Show {
+    /// `count` pictures, if it is known how many.
+    pub fn new(count: Option<u64>) -> Self {
+        // A bar for one picture would be gone before it is seen.
+        let long = std::io::stderr().is_terminal() && count != Some(1);
+        let bar = long.then(|| {
+            let (bar, template) = match count {
+                Some(count) => (
+                    ProgressBar::new(count),
+                    "{wide_bar:.cyan/blue} {pos}/{len} pictures, {per_sec}, {eta} left",
+                ),
+                None => (
+                    ProgressBar::new_spinner(),
+                    "{spinner} {pos} pictures, {per_sec}",
+                ),
+            };
+            bar.enable_steady_tick(REDRAW);
+            bar.set_style(
+                ProgressStyle::with_template(template)
+                    .unwrap_or_else(|_| ProgressStyle::default_bar()),
+            );
+            bar
+        });
+        Self {
+            bar,
+            pictures: 0,
+            faces: 0,
+            without: 0,
+            failures: Vec::new(),
+        }
+    }
+
+    /// Prints a line. That nobody reads any more (`| head`) is no reason to stop.
+    pub fn line(&self, text: &str) {
+        let print = || {
+            let _ = writeln!(std::io::stdout(), "{text}");
+        };
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    /// The pictures that can be predicted; the others are reported.
+    pub fn keep(&mut self, chunk: Vec<Prepared>) -> Vec<Ready> {
+        let mut ready = Vec::with_capacity(chunk.len());
+        for picture in chunk {
+            match picture {
+                Ok(picture) => ready.push(picture),
+                Err(error) => {
+                    let message = error.to_string();
+                    let print = || eprintln!("error: {message}");
+                    match &self.bar {
+                        Some(bar) => {
+                            bar.inc(1);
+                            bar.suspend(print);
+                        }
+                        None => print(),
+                    }
+                    self.failures.push(message);
+                }
+            }
+        }
+        ready
+    }
+
+    /// Reports pictures that are done.
+    pub fn done(&mut self, written: Vec<Written>) {
+        for Written {
+            picture,
+            scores,
+            files,
+        } in written
+        {
+            self.pictures += 1;
+            self.faces += scores.len();
+            let scored: Vec<String> = scores.iter().map(|s| format!("{s:.2}")).collect();
+            let found = match &scored[..] {
+                [] => {
+                    self.without += 1;
+                    "no face found".to_owned()
+                }
+                [one] => format!("1 face, score {one}"),
+                more => format!("{} faces, scores {}", more.len(), more.join(" ")),
+            };
+            let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
+            let to = if files.is_empty() { "" } else { " -> " };
+            self.line(&format!("{picture}: {found}{to}{}", files.join(", ")));
+            if let Some(bar) = &self.bar {
+                bar.inc(1);
+            }
+        }
+    }
+
+    /// Sums up; success if nothing went wrong.
+    pub fn finish(self, out: &Path) -> ExitCode {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+        let failed = self.failures.len();
+        if self.pictures + failed > 1 {
+            let mut text = format!("{} pictures, {} faces", self.pictures, self.faces);
+            if self.without > 0 {
+                text += &format!(", {} without a face", self.without);
+            }
+            if failed > 0 {
+                text += &format!(", {failed} not read");
+            }
+            self.line(&format!("{text}; results in {}", out.display()));
+            if failed > 0 {
+                eprintln!(
+                    "{failed} of {} pictures were left out:",
+                    self.pictures + failed
+                );
+                for failure in &self.failures {
+                    eprintln!("  {failure}");
+                }
+            }
+        }
+        if failed > 0 {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Pictures that have nothing to do with each other: all their faces go through the network together.
+
+use burn::tensor::backend::Backend;
+use star_data::CropRule;
+use star_train::{Refined, TrainedNet, View, predict_passes};
+
+use super::{
+    BATCH,
+    ahead::Ready,
+    output::{Done, DoneFace},
+};
+use crate::error::CliError;
+
+/// The network and how it is asked.
+pub struct Network<'a, B: Backend> {
+    pub trained: &'a TrainedNet<B>,
+    pub rule: CropRule,
+    pub passes: usize,
+    pub device: &'a B::Device,
+}
+
+impl<B: Backend> Network<'_, B> {
+    pub fn ask(&self, views: &[View]) -> Result<Vec<Refined>, star_train::TrainError> {
+        let net = &self.trained.net;
+        predict_passes(net, views, &self.rule, self.passes, BATCH, self.device)
+    }
+
+    pub fn predict(&self, pictures: Vec<Ready>) -> Result<Vec<Done>, CliError> {
+        let views: Vec<View> = pictures
+            .iter()
+            .flat_map(|p| {
+                p.faces.iter().map(|(crop, _)| View {
+                    image: &p.image,
+                    crop: *crop,
+                })
+            })
+            .collect();
+        let mut answers = self.ask(&views)?.into_iter();
+        Ok(pictures
+            .into_iter()
+            .map(|picture| Done {
+                faces: picture
+                    .faces
+                    .iter()
+                    .zip(answers.by_ref())
+                    .map(|((_, detected), answer)| DoneFace {
+                        track: None,
+                        detected: *detected,
+                        crop: answer.crop,
+                        prediction: answer.prediction,
+                    })
+                    .collect(),
+                path: picture.path,
+                image: picture.image,
+            })
+            .collect())
+    }
+}
