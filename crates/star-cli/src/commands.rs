@@ -3,6 +3,7 @@
 pub mod analyze;
 pub mod bench;
 pub mod calibrate;
+pub mod compare;
 pub mod data;
 pub mod eval;
 pub mod model;

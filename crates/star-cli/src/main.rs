@@ -25,6 +25,7 @@ struct Cli {
 enum Command {
     Train(commands::train::Args),
     Eval(commands::eval::Args),
+    Compare(commands::compare::Args),
     Predict(commands::predict::Args),
     Calibrate(commands::calibrate::Args),
     Analyze(commands::analyze::Args),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
+        Command::Compare(args) => commands::compare::run(args),
         Command::Predict(args) => commands::predict::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Analyze(args) => commands::analyze::run(args),

@@ -4,8 +4,10 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use burn::tensor::backend::AutodiffBackend;
 use star_data::{FaceSource, Recropped, TsvFaces};
+use star_model::StarNetConfig;
 use star_train::{
-    EvalOptions, EvalSet, predict_in_passes, read_weights, run_dir::write_json, score, score_table,
+    EvalOptions, EvalSet, eval_report, predict_in_passes, read_weights, run_dir::write_json, score,
+    score_table,
 };
 
 use crate::{
@@ -22,9 +24,13 @@ const BOX_NOISE_SEED: u64 = 0;
 #[command(after_help = "\
 Examples:
   star eval --weights runs/RUN/weights/best.safetensors --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
+  star eval --weights W --annotations TSV --images DIR --report report
   star eval --weights W --annotations TSV --images DIR --norm pupil --threshold 0.08 --json figures.json
 
-The weights file says which network and which landmarks it is for; nothing else is needed.")]
+The weights file says which network and which landmarks it is for; nothing else is needed.
+
+--report writes DIR/index.html: one page with figures, curves, where the errors are, predicted ambiguity beside the errors made, the worst
+and the best faces; beside it every plot as SVG and every table as CSV. It shows pictures of the faces: mind their terms before you pass it on.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
@@ -40,6 +46,9 @@ pub struct Args {
     /// Write the figures, with one entry a face, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Write a page about the evaluation, its plots and its tables into this folder
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
     /// One of the layout's norms, such as ocular or pupil [default: the published one]
     #[arg(long, default_value = "", hide_default_value = true)]
     norm: String,
@@ -141,5 +150,32 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         write_json(&path, &scores)?;
         println!("figures of every face: {}", path.display());
     }
+    if let Some(dir) = args.report {
+        let name = args.annotations.file_stem().unwrap_or_default();
+        let notes = [
+            ("Annotations", args.annotations.display().to_string()),
+            ("Weights file", args.weights.display().to_string()),
+            ("Network", network(&trained.config)),
+        ];
+        let inputs = eval_report::Inputs {
+            title: &name.to_string_lossy(),
+            weights: &trained.provenance,
+            notes: &notes,
+            scores: &scores,
+            faces: &predicted,
+            pictures: set.faces.as_ref(),
+            subsets: &[("all".into(), (0..predicted.len()).collect())],
+        };
+        eval_report::write(&dir, &inputs)?;
+        println!("report: {}", dir.join("index.html").display());
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A network in a few words.
+fn network(config: &StarNetConfig) -> String {
+    format!(
+        "{} stacks of hourglasses, {} channels, {2} x {2} pixels in",
+        config.stacks, config.channels, config.input_size
+    )
 }
