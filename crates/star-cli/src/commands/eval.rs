@@ -175,7 +175,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
 /// A network in a few words.
 fn network(config: &StarNetConfig) -> String {
     format!(
-        "{} stacks of hourglasses, {} channels, {2} x {2} pixels in",
+        "hourglasses: {}; channels: {}; input: {2} x {2} pixels",
         config.stacks, config.channels, config.input_size
     )
 }

@@ -59,6 +59,10 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
     let least_nme = best(&|i| standings[i].nme);
     let least_fr = best(&|i| standings[i].figures.fr);
     let most_auc = -best(&|i| -standings[i].figures.auc);
+    // Where all are the same none is the best.
+    let differ = |of: &dyn Fn(usize) -> f64| (1..standings.len()).any(|i| of(i) != of(0));
+    let fr_differ = differ(&|i| standings[i].figures.fr);
+    let auc_differ = differ(&|i| standings[i].figures.auc);
     let with_truth = standings.iter().any(|s| s.nme_truth.is_some());
     let mut csv = Csv::new(&["name", "title", "faces", "nme", "fr", "auc", "nme_truth"]);
     let mut rows = Vec::new();
@@ -78,8 +82,8 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
             Cell::new(&s.title),
             Cell::new(faces),
             Cell::percent(s.nme).strong(s.nme == least_nme),
-            Cell::percent(s.figures.fr).strong(s.figures.fr == least_fr),
-            Cell::new(decimals(s.figures.auc, 4)).strong(s.figures.auc == most_auc),
+            Cell::percent(s.figures.fr).strong(fr_differ && s.figures.fr == least_fr),
+            Cell::new(decimals(s.figures.auc, 4)).strong(auc_differ && s.figures.auc == most_auc),
         ];
         if with_truth {
             row.push(Cell::percent(s.nme_truth.unwrap_or(f64::NAN)));

@@ -23,7 +23,7 @@ use crate::{
     evaluate::Scores,
     metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published},
     quantile::quantile,
-    report::{Spread, ticks::compact},
+    report::{Spread, overlay::ELLIPSE_SIGMAS, ticks::compact},
 };
 
 /// Faces shown of the worst and of the best.
@@ -382,6 +382,7 @@ fn ambiguity(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut 
         description: "The mean face with an ellipse at each point: the covariance of predicted minus annotated."
             .into(),
         spreads: &observed,
+        sigmas: ELLIPSE_SIGMAS,
         series: 1,
     };
     let right = files.plot(right.drawing(&measured.mean_face, norm, layout));
@@ -403,12 +404,14 @@ fn ambiguity(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut 
         title: "Predicted ambiguity",
         description: "The mean face with an ellipse at each point: the mean covariance of the point's heatmap.".into(),
         spreads: &predicted,
+        sigmas: predicted_sigmas(measured),
         series: 0,
     };
     let left = files.plot(left.drawing(&measured.mean_face, norm, layout));
     let left = figure(
         &left,
-        "Predicted: the mean over the faces of each heatmap's covariance.",
+        "Predicted: the mean over the faces of each heatmap's covariance. All ellipses are scaled by one factor, so that the median one is as \
+         large as the median one of the errors; the key has the factor.",
     );
     let agreement = agreement(measured);
     page.section(
@@ -428,6 +431,24 @@ fn both_axes(point: &PointFigures) -> Option<(Axes, Axes)> {
     Some((Axes::of(point.predicted?)?, Axes::of(point.observed)?))
 }
 
+/// For each point the diameter of the predicted ellipse over that of the observed one.
+fn diameter_ratios(pairs: &[(Axes, Axes)]) -> Vec<f64> {
+    let ratio = |(p, o): &(Axes, Axes)| (p.long * p.short / (o.long * o.short)).sqrt();
+    pairs.iter().map(ratio).filter(|r| r.is_finite()).collect()
+}
+
+/// At how many standard deviations predicted ellipses are drawn, so that the median one is as large as the median one of the errors at
+/// [`ELLIPSE_SIGMAS`]. Heatmaps are as wide as training left them, often many times the errors: drawn as they are they hide the face.
+fn predicted_sigmas(measured: &Measured) -> f64 {
+    let pairs: Vec<(Axes, Axes)> = measured.points.iter().filter_map(both_axes).collect();
+    let ratio = quantile(&mut diameter_ratios(&pairs), 0.5);
+    if ratio > 0.0 {
+        ELLIPSE_SIGMAS / ratio
+    } else {
+        ELLIPSE_SIGMAS
+    }
+}
+
 /// How far predicted and observed ellipses agree, in a sentence.
 fn agreement(measured: &Measured) -> String {
     /// An ellipse rounder than this has no direction to speak of.
@@ -439,11 +460,7 @@ fn agreement(measured: &Measured) -> String {
         .filter(|(p, o)| long(p) && long(o))
         .map(|(p, o)| p.angle_to(*o))
         .collect();
-    let mut ratios: Vec<f64> = pairs
-        .iter()
-        .map(|(p, o)| (p.long * p.short / (o.long * o.short)).sqrt())
-        .filter(|r| r.is_finite())
-        .collect();
+    let mut ratios: Vec<f64> = diameter_ratios(&pairs);
     let mut text = format!(
         "The median point's predicted ellipse has {} times the diameter of the observed one.",
         decimals(quantile(&mut ratios, 0.5), 2)

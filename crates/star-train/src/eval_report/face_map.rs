@@ -8,7 +8,6 @@ use super::{
 };
 use crate::report::{
     Spread,
-    overlay::ELLIPSE_SIGMAS,
     svg::{Svg, length},
     ticks,
 };
@@ -192,12 +191,14 @@ fn colour_key(stage: &mut Stage, low: f64, high: f64) {
     );
 }
 
-/// Ellipses of two standard deviations, to the scale of the face.
+/// Ellipses to the scale of the face.
 pub(super) struct Ellipses<'a> {
     pub name: &'a str,
     pub title: &'a str,
     pub description: String,
     pub spreads: &'a [Spread],
+    /// Half axes in standard deviations.
+    pub sigmas: f64,
     /// Number of the colour.
     pub series: usize,
 }
@@ -208,7 +209,7 @@ impl Ellipses<'_> {
         let class = format!("p-ellipse p-fill{0} p-stroke{0}", self.series % SERIES);
         for (i, (p, spread)) in mean_face.iter().zip(self.spreads).enumerate() {
             let (x, y) = stage.place(*p);
-            let Some((long, short)) = spread.axes(ELLIPSE_SIGMAS) else {
+            let Some((long, short)) = spread.axes(self.sigmas) else {
                 continue;
             };
             let (rx, ry) = (long.x.hypot(long.y), short.x.hypot(short.y));
@@ -232,8 +233,8 @@ impl Ellipses<'_> {
                 ],
                 &format!(
                     "point {i}: standard deviations {:.2} % and {:.2} %",
-                    rx * 100.0 / ELLIPSE_SIGMAS,
-                    ry * 100.0 / ELLIPSE_SIGMAS
+                    rx * 100.0 / self.sigmas,
+                    ry * 100.0 / self.sigmas
                 ),
             );
             stage.svg.element(
@@ -246,19 +247,19 @@ impl Ellipses<'_> {
                 ],
             );
         }
-        scale_key(&mut stage, norm);
+        scale_key(&mut stage, norm, self.sigmas);
         stage.finish(self.name, self.title, self.description)
     }
 }
 
 /// A bar of a tenth of the norm's distance.
-fn scale_key(stage: &mut Stage, norm: &str) {
+fn scale_key(stage: &mut Stage, norm: &str, sigmas: f64) {
     const SHARE: f64 = 0.1;
     let long = SHARE * stage.scale;
     let text = format!(
         "{} % of the {norm} distance; ellipses of {} standard deviations",
         ticks::compact(SHARE * 100.0),
-        ticks::compact(ELLIPSE_SIGMAS)
+        ticks::compact(sigmas)
     );
     // Bar and text in the middle; letters are about this wide.
     let all = long + 10.0 + 6.3 * text.chars().count() as f64;
