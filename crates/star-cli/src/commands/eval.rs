@@ -3,11 +3,15 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use burn::tensor::backend::AutodiffBackend;
+use clap::ValueEnum;
 use star_data::{FaceSource, Recropped, TsvFaces};
 use star_model::StarNetConfig;
 use star_train::{
-    EvalOptions, EvalSet, eval_report, predict_in_passes, read_weights, run_dir::write_json, score,
-    score_table,
+    EvalOptions, EvalSet,
+    detect::{SeetaFace, crops_for_faces, found_faces},
+    eval_report, predict_in_passes, read_weights,
+    run_dir::write_json,
+    score, score_table,
 };
 
 use crate::{
@@ -55,6 +59,9 @@ pub struct Args {
     /// FR and AUC threshold as a fraction [default: the published one: 0.05 for 300-W, otherwise 0.1]
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
+    /// Where the crops come from; faces that the detector misses are counted and left out
+    #[arg(long, value_enum, default_value = "list")]
+    boxes: Boxes,
     /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
     passes: u16,
@@ -74,6 +81,14 @@ fn threshold(text: &str) -> Result<f64, String> {
         Ok(t) if t > 0.0 && t <= 1.0 => Ok(t),
         _ => Err("give a fraction above 0 and up to 1, such as 0.08 for 8 %".into()),
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Boxes {
+    /// The list's own
+    List,
+    /// A face detector's, as when nothing is given but the photo; the same faces with the list's crops are shown beside it
+    Detector,
 }
 
 fn noise(text: &str) -> Result<f64, String> {
@@ -120,7 +135,6 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     if args.passes > 1 {
         title += &format!(", {} passes", args.passes);
     }
-    let set = EvalSet { title, faces };
     let options = EvalOptions {
         input_size: trained.config.input_size,
         batch_size: args.batch.into(),
@@ -133,25 +147,53 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         trained.layout.norm(Some(&options.norm))?;
     }
     let mut printer = Printer::default();
-    let predicted = predict_in_passes(
-        &trained.net,
-        &set,
-        &options,
-        &trained.crop,
-        args.passes.into(),
-        device,
-        &mut printer,
-    )?;
-    printer.finish();
-    let title = format!("{} ({})", set.title, trained.provenance);
-    let scores = score(&title, &predicted, &set, &options)?;
-    println!("{}", score_table(&scores));
+    let mut run = |set: &EvalSet| -> Result<_, CliError> {
+        let predicted = predict_in_passes(
+            &trained.net,
+            set,
+            &options,
+            &trained.crop,
+            args.passes.into(),
+            device,
+            &mut printer,
+        )?;
+        printer.finish();
+        let title = format!("{} ({})", set.title, trained.provenance);
+        let scores = score(&title, &predicted, set, &options)?;
+        println!("{}", score_table(&scores));
+        Ok((predicted, scores))
+    };
+    if args.boxes == Boxes::Detector {
+        let crops = crops_for_faces(&SeetaFace::new()?, faces.as_ref(), &trained.crop)?;
+        let found = found_faces(faces, &crops)?;
+        println!(
+            "the detector found {} of {} faces",
+            found.own.len(),
+            crops.len()
+        );
+        if found.own.is_empty() {
+            return Ok(ExitCode::FAILURE);
+        }
+        run(&EvalSet {
+            title: format!("{title}, the faces found, the list's crops"),
+            faces: found.own,
+        })?;
+        faces = found.detected;
+        title += ", the detector's crops";
+    }
+    let set = EvalSet { title, faces };
+    let (predicted, scores) = run(&set)?;
     if let Some(path) = args.json {
         write_json(&path, &scores)?;
         println!("figures of every face: {}", path.display());
     }
     if let Some(dir) = args.report {
         let name = args.annotations.file_stem().unwrap_or_default();
+        let all = ("all".to_string(), (0..predicted.len()).collect());
+        let parts = scores.subsets.iter();
+        let subsets: Vec<_> = std::iter::once(all)
+            .chain(parts.map(|part| (part.name.clone(), part.indices.clone())))
+            .collect();
         let notes = [
             ("Annotations", args.annotations.display().to_string()),
             ("Weights file", args.weights.display().to_string()),
@@ -164,7 +206,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             scores: &scores,
             faces: &predicted,
             pictures: set.faces.as_ref(),
-            subsets: &[("all".into(), (0..predicted.len()).collect())],
+            subsets: &subsets,
         };
         eval_report::write(&dir, &inputs)?;
         println!("report: {}", dir.join("index.html").display());

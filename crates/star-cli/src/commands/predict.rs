@@ -76,8 +76,8 @@ pub struct Args {
     #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     passes: u8,
     /// Width of the network's view over the longer side of the landmarks' box
-    #[arg(help_heading = "Faces", long, value_name = "FACTOR", default_value_t = CropRule::default().margin, value_parser = positive)]
-    margin: f64,
+    #[arg(help_heading = "Faces", long, value_name = "FACTOR", value_parser = positive)]
+    margin: Option<f64>,
     /// Predict the faces of a list; its crops are used, its landmarks are not
     #[arg(help_heading = "Faces", long, value_name = "TSV", conflicts_with_all = ["inputs", "boxes"])]
     annotations: Option<PathBuf>,
@@ -221,8 +221,8 @@ fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, 
     let trained = read_weights::<B>(&weights, device)?;
     let (items, count) = items(args, &trained)?;
     let rule = CropRule {
-        margin: args.margin,
-        ..CropRule::default()
+        margin: args.margin.unwrap_or(trained.crop.margin),
+        ..trained.crop
     };
     let detector = SeetaFace::new()?;
     let prepare = Prepare {

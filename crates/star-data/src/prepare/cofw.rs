@@ -102,6 +102,7 @@ pub fn prepare_cofw(
     let splits = SPLITS.iter().enumerate().map(|(i, (name, ..))| Split {
         name: (*name).into(),
         folders: vec![i],
+        tag: None,
         train: *name == "train",
     });
     let splits: Vec<Split> = splits.collect();

@@ -142,6 +142,7 @@ pub fn prepare_custom(
     }
     let splits: Vec<Split> = (names.into_iter().enumerate())
         .map(|(i, name)| Split {
+            tag: None,
             train: name == TRAIN,
             folders: vec![i],
             name,

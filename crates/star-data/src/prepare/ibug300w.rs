@@ -183,6 +183,7 @@ fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
     splits.push(Split {
         name: "train".into(),
         folders: train,
+        tag: None,
         train: true,
     });
     for (name, parts) in SUBSETS {
@@ -198,6 +199,7 @@ fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
             splits.push(Split {
                 name: name.into(),
                 folders,
+                tag: None,
                 train: false,
             });
         } else if missing.len() < folders.len() {
@@ -214,6 +216,7 @@ fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
             splits.push(Split {
                 name: list.into(),
                 folders: vec![i],
+                tag: None,
                 train: false,
             });
         }

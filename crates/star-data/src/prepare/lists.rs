@@ -154,7 +154,16 @@ pub(super) fn slashed(path: &Path) -> String {
 pub(super) struct Split {
     pub name: String,
     pub folders: Vec<usize>,
+    /// Only faces with this attribute.
+    pub tag: Option<usize>,
     pub train: bool,
+}
+
+impl Split {
+    fn has(&self, face: &Found) -> bool {
+        let tagged = |tag: usize| face.row.tags.is_some_and(|tags| tags[tag]);
+        self.tag.is_none_or(tagged)
+    }
 }
 
 /// Writes the lists and fills in the report's figures. `found` decides the order within a list.
@@ -169,7 +178,7 @@ pub(super) fn write_lists(
     for split in splits {
         let rows: Vec<TsvRow> = found
             .iter()
-            .filter(|f| split.folders.contains(&f.folder))
+            .filter(|f| split.folders.contains(&f.folder) && split.has(f))
             .map(|f| f.row.clone())
             .collect();
         if rows.is_empty() {

@@ -9,7 +9,7 @@ use super::{
     lists::{self, Found, Split},
     report::{Complaint, PrepareReport},
 };
-use crate::{error::DataError, point::Point};
+use crate::{error::DataError, point::Point, published_subsets::WFLW_ATTRIBUTES};
 
 const POINTS: usize = 98;
 const BOX: usize = 4;
@@ -21,11 +21,13 @@ const SPLITS: [(&str, &str, usize); 2] = [
     ("train", "list_98pt_rect_attr_train.txt", 7500),
     ("test", "list_98pt_rect_attr_test.txt", 2500),
 ];
+/// Index of the test list among them.
+const TEST: usize = 1;
 /// As in [`super::pts`]: larger coordinates are damage.
 const MAX_COORDINATE: f64 = 1e6;
 
 /// Writes `train.tsv` and `test.tsv`, whichever lists are there, with the six attributes as tags (large pose, expression, illumination,
-/// make-up, occlusion, blur; REFERENCE D6).
+/// make-up, occlusion, blur; REFERENCE D6), and for each attribute the test faces that have it (`test_largepose.tsv`, ...).
 ///
 /// WFLW counts pixels from 0. The crop follows from the landmarks' box, not from the list's own box, so that one rule holds for every
 /// data set. Paths are relative to `root`. A line or picture that cannot be used is left out and reported.
@@ -83,9 +85,17 @@ pub fn prepare_wflw(
     let splits = SPLITS.iter().enumerate().map(|(i, (name, ..))| Split {
         name: (*name).into(),
         folders: vec![i],
+        tag: None,
         train: *name == "train",
     });
-    let splits: Vec<Split> = splits.collect();
+    // The subsets that papers give figures for are parts of the test list.
+    let subsets = WFLW_ATTRIBUTES.iter().enumerate().map(|(tag, name)| Split {
+        name: format!("test_{name}"),
+        folders: vec![TEST],
+        tag: Some(tag),
+        train: false,
+    });
+    let splits: Vec<Split> = splits.chain(subsets).collect();
     lists::write_lists(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }

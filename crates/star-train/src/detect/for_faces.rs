@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use star_data::{CropBox, CropRule, DataError, Face, FaceSource, Layout, Point};
+use star_data::{CropBox, CropRule, FaceSource, Point, Recropped, Subset};
 
 use super::{Detector, FaceBox};
-use crate::{error::TrainError, evaluate::PredictedFace};
+use crate::error::TrainError;
 
 /// A detected face is the annotated one if their landmarks' boxes overlap at least this much (intersection over union).
 const LEAST_OVERLAP: f64 = 0.3;
@@ -58,84 +58,25 @@ pub fn crops_for_faces(
         .collect()
 }
 
-/// The crops of a second pass: for each of `len` faces the box of its predicted points; None for faces that were not predicted.
-pub fn crops_of_predictions(
-    predicted: &[PredictedFace],
-    len: usize,
-    rule: &CropRule,
-) -> Vec<Option<CropBox>> {
-    let mut crops = vec![None; len];
-    for face in predicted {
-        if let Some(crop) = crops.get_mut(face.index) {
-            *crop = rule.crop_of_points(&face.predicted).ok();
-        }
-    }
-    crops
-}
-
-/// The faces of a source that have a crop, seen through that crop instead of their own.
-pub struct Recropped {
+/// The faces of a source that have a crop, once seen through it and once through their own, for a fair comparison. `crops` has one entry for
+/// each face.
+///
+/// # Errors
+/// When there are more crops than faces.
+pub fn found_faces(
     source: Arc<dyn FaceSource>,
-    /// Index in the source, and the crop.
-    faces: Vec<(usize, CropBox)>,
+    crops: &[Option<CropBox>],
+) -> Result<FoundFaces, TrainError> {
+    let (found, crops): (Vec<usize>, Vec<CropBox>) = (crops.iter().enumerate())
+        .filter_map(|(index, crop)| Some((index, (*crop)?)))
+        .unzip();
+    let own: Arc<dyn FaceSource> = Arc::new(Subset::new(source, found)?);
+    let detected = Arc::new(Recropped::new(own.clone(), crops)?);
+    Ok(FoundFaces { own, detected })
 }
 
-impl Recropped {
-    /// `crops` has one entry for each face of `source`; faces without one are left out.
-    pub fn new(source: Arc<dyn FaceSource>, crops: &[Option<CropBox>]) -> Self {
-        let faces = crops
-            .iter()
-            .take(source.len())
-            .enumerate()
-            .filter_map(|(index, crop)| Some((index, (*crop)?)))
-            .collect();
-        Self { source, faces }
-    }
-
-    /// The same faces through their own crops, for a fair comparison.
-    pub fn with_own_crops(&self) -> Result<Self, DataError> {
-        let own = |&(index, _): &(usize, CropBox)| Ok((index, self.source.face(index)?.crop));
-        Ok(Self {
-            source: self.source.clone(),
-            faces: self
-                .faces
-                .iter()
-                .map(own)
-                .collect::<Result<_, DataError>>()?,
-        })
-    }
-}
-
-impl FaceSource for Recropped {
-    fn layout(&self) -> &Layout {
-        self.source.layout()
-    }
-
-    fn len(&self) -> usize {
-        self.faces.len()
-    }
-
-    fn name(&self, index: usize) -> String {
-        match self.faces.get(index) {
-            Some((index, _)) => self.source.name(*index),
-            None => format!("face {index}"),
-        }
-    }
-
-    fn face(&self, index: usize) -> Result<Face, DataError> {
-        let Some(&(index, crop)) = self.faces.get(index) else {
-            return Err(DataError::Invalid(format!(
-                "there is no face {index} among {}",
-                self.faces.len()
-            )));
-        };
-        Ok(Face {
-            crop,
-            ..self.source.face(index)?
-        })
-    }
-
-    fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
-        self.source.tangents(self.faces.get(index)?.0)
-    }
+/// The same faces through two kinds of crops.
+pub struct FoundFaces {
+    pub own: Arc<dyn FaceSource>,
+    pub detected: Arc<dyn FaceSource>,
 }
