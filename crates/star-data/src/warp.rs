@@ -219,6 +219,7 @@ impl Source<'_> {
 }
 
 /// Two neighbouring pixels, six bytes, as one number each: the first channel in the lowest byte, the highest byte is to be ignored.
+#[inline]
 fn pixel_pair(bytes: &[u8]) -> [u32; 2] {
     let word =
         |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
@@ -238,22 +239,24 @@ struct Corners {
 
 impl Corners {
     /// The crop pixels, the first channel in the lowest byte.
+    #[inline]
     fn mix(&self) -> [u32; BLOCK] {
         // Signed whole numbers, because those become floating-point ones in one instruction.
         let share = |fraction: u32| (fraction >> 8) as i32 as f32 / 16_777_216.0;
-        std::array::from_fn(|i| {
+        let mut mixed = [0; BLOCK];
+        // A plain loop: what is built of closures, such as `from_fn`, is not always made into wide instructions.
+        for (i, mixed) in mixed.iter_mut().enumerate() {
             let (fx, fy) = (share(self.x[i]), share(self.y[i]));
-            let mut pixel = 0;
             for shift in [0, 8, 16] {
                 let level = |pixel: u32| ((pixel >> shift) & 0xFF) as i32 as f32;
                 let (top_left, top_right) = (level(self.top_left[i]), level(self.top_right[i]));
                 let (low_left, low_right) = (level(self.low_left[i]), level(self.low_right[i]));
                 let top = top_left + fx * (top_right - top_left);
                 let bottom = low_left + fx * (low_right - low_left);
-                pixel |= u32::from(round_level(top + fy * (bottom - top))) << shift;
+                *mixed |= u32::from(round_level(top + fy * (bottom - top))) << shift;
             }
-            pixel
-        })
+        }
+        mixed
     }
 }
 

@@ -9,7 +9,8 @@ const SAME_FACE: f64 = 0.5;
 
 type Complaint = (usize, Kind, String, String);
 
-/// For each face that is the same as an earlier one, or whose picture an earlier list has: its number and what is wrong.
+/// For each face that is the same as an earlier one, or whose picture an earlier list has: its number and what is wrong, once for
+/// each kind.
 pub(super) fn complaints(
     entries: &[Entry],
     pictures: &[Picture],
@@ -30,16 +31,21 @@ pub(super) fn complaints(
             .map(|&at| Bounds::of(&entries[at].row.landmarks))
             .collect();
         for later in 1..group.len() {
-            let twin = (0..later)
-                .filter_map(|earlier| {
-                    let same = bounds[earlier].overlap(&bounds[later]) > SAME_FACE;
-                    let kind = kind(&entries[group[earlier]], &entries[group[later]], same)?;
-                    Some((kind, group[earlier]))
-                })
-                .min();
-            if let Some((kind, earlier)) = twin {
-                found.push(describe(kind, group[later], earlier, entries, lists));
+            // The first twin of each kind: a face can be in another list and twice in its own.
+            let mut twins = BTreeMap::new();
+            for earlier in 0..later {
+                let same = bounds[earlier].overlap(&bounds[later]) > SAME_FACE;
+                if let Some(kind) = kind(&entries[group[earlier]], &entries[group[later]], same) {
+                    twins.entry(kind).or_insert(group[earlier]);
+                }
             }
+            if twins.contains_key(&Kind::SharedFace) {
+                twins.remove(&Kind::SharedPicture);
+            }
+            found.extend(
+                (twins.into_iter())
+                    .map(|(kind, earlier)| describe(kind, group[later], earlier, entries, lists)),
+            );
         }
     }
     found
