@@ -30,13 +30,13 @@ pub(super) fn complaints(
         let bounds: Vec<Bounds> = (group.iter())
             .map(|&at| Bounds::of(&entries[at].row.landmarks))
             .collect();
-        for later in 1..group.len() {
+        for (later, &at) in group.iter().enumerate().skip(1) {
             // The first twin of each kind: a face can be in another list and twice in its own.
             let mut twins = BTreeMap::new();
-            for earlier in 0..later {
-                let same = bounds[earlier].overlap(&bounds[later]) > SAME_FACE;
-                if let Some(kind) = kind(&entries[group[earlier]], &entries[group[later]], same) {
-                    twins.entry(kind).or_insert(group[earlier]);
+            for (bounds_before, &before) in bounds.iter().zip(&group[..later]) {
+                let same = bounds_before.overlap(&bounds[later]) > SAME_FACE;
+                if let Some(kind) = kind(&entries[before], &entries[at], same) {
+                    twins.entry(kind).or_insert(before);
                 }
             }
             if twins.contains_key(&Kind::SharedFace) {
@@ -44,7 +44,7 @@ pub(super) fn complaints(
             }
             found.extend(
                 (twins.into_iter())
-                    .map(|(kind, earlier)| describe(kind, group[later], earlier, entries, lists)),
+                    .map(|(kind, earlier)| describe(kind, at, earlier, entries, lists)),
             );
         }
     }
