@@ -103,7 +103,7 @@ fn every_command_of_the_chapter_runs() {
     assert!(nme < NME, "NME {nme} on the test beetles:\n{figures}");
     assert_eq!(test["faces"], 24);
     // `eval` says the same of the same weights and pictures.
-    let percent = format!("NME {:.2} %", nme * 100.0);
+    let percent = format!(" {:.2} % ", nme * 100.0);
     assert!(figures.contains(&percent), "no {percent} in {figures}");
 
     let predicted = json(&folder, "mine/predictions/beetle_100.json");

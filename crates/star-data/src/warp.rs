@@ -133,6 +133,11 @@ impl Fixed {
         Self((v * 4_294_967_296.0) as i64)
     }
 
+    /// Counted from `origin` instead of 0.
+    fn counted_from(self, origin: usize) -> Self {
+        Self(self.0 - ((origin as i64) << 32))
+    }
+
     /// Rounded down; only for what is not negative.
     fn whole(self) -> usize {
         (self.0 >> 32) as usize
@@ -165,12 +170,15 @@ impl Source<'_> {
         let stride = self.stride;
         let (sx, sy) = line.at(first);
         // Over the longest row these drift by less than MARGIN.
-        let (mut x, mut y) = (Fixed::new(sx), Fixed::new(sy));
+        let (mut x, mut y) = (
+            Fixed::new(sx).counted_from(self.left),
+            Fixed::new(sy).counted_from(self.top),
+        );
         let (step_x, step_y) = (Fixed::new(line.x.0), Fixed::new(line.y.0));
         let mut corners = Corners::default();
         for out in row.chunks_mut(BLOCK * CHANNELS) {
             for i in 0..out.len() / CHANNELS {
-                let at = (y.whole() - self.top) * stride + (x.whole() - self.left) * CHANNELS;
+                let at = y.whole() * stride + x.whole() * CHANNELS;
                 let top = &self.pixels[at..at + 2 * CHANNELS];
                 let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
                 [corners.top_left[i], corners.top_right[i]] = pixel_pair(top);

@@ -359,7 +359,14 @@ fn wflw_lists_keep_attributes_and_zero_based_pixels() {
     ];
     fs::write(lists.join("list_98pt_rect_attr_test.txt"), lines.join("\n")).unwrap();
     let report = prepare_wflw(&root, scratch.out(), &PrepareConfig::default()).unwrap();
-    assert_eq!(names(&report), ["test"]);
+    let lists = [
+        "test",
+        "test_largepose",
+        "test_expression",
+        "test_occlusion",
+        "test_blur",
+    ];
+    assert_eq!(names(&report), lists);
     assert_eq!(report.faces, 2);
     let told: Vec<Option<usize>> = report.skipped.iter().map(|c| c.line).collect();
     assert_eq!(told, [3, 4, 5, 6].map(Some), "{:?}", report.skipped);

@@ -93,11 +93,13 @@ impl Analysis {
                 )
             })
             .collect();
+        // Points that are all alike have no order to compare.
+        let rank = match self.rank_anisotropy {
+            rank if rank.is_finite() => format!("rank correlation {rank:.2}"),
+            _ => "no rank correlation".into(),
+        };
         scatter(
-            &format!(
-                "Do errors follow the ellipses? One dot a point; rank correlation {:.2}",
-                self.rank_anisotropy
-            ),
+            &format!("Do errors follow the ellipses? One dot a point; {rank}"),
             "anisotropy of the heatmap (median, major over minor)",
             "error along over error across the major axis (medians)",
             &dots,

@@ -110,9 +110,9 @@ mod tests {
         // Eyes and lips twice as wide as high; nothing else is looked at.
         let mut shape = vec![Point::default(); 68];
         for (from, to) in [(36, 42), (42, 48), (48, 60), (60, 68)] {
-            for i in from..to {
-                let angle = (i - from) as f64 / (to - from) as f64 * std::f64::consts::TAU;
-                shape[i] = Point::new(-2.0 * angle.cos(), -angle.sin());
+            for (i, point) in shape[from..to].iter_mut().enumerate() {
+                let angle = i as f64 / (to - from) as f64 * std::f64::consts::TAU;
+                *point = Point::new(-2.0 * angle.cos(), -angle.sin());
             }
         }
         let roles = roles(&layout, &shape);

@@ -100,13 +100,14 @@ fn of_argument(argument: &Path, out: &Path) -> Result<Vec<PathBuf>, CliError> {
         let path = entry.map_err(|e| CliError::io(e.path().to_owned(), e.into()))?;
         if path.is_dir() {
             found.extend(of_folder(&path, out)?);
-        } else {
+        } else if is_picture(&path) {
+            // `**/*` means the pictures, not the results that lie beside them.
             found.push(path);
         }
     }
     if found.is_empty() {
         return Err(CliError::Usage(format!(
-            "{text}: no file matches this pattern. `*` stands for any part of a name, `**` for any folders."
+            "{text}: no picture matches this pattern. `*` stands for any part of a name, `**` for any folders."
         )));
     }
     found.sort_by(|a, b| natural(a, b));
