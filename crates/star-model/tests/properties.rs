@@ -395,7 +395,9 @@ fn batch_norm_is_exact() {
             let m = x.iter().sum::<f64>() / n;
             let v = x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / n;
             let expected: Vec<f64> = x.iter().map(|x| (x - m) / (v + EPSILON).sqrt()).collect();
-            assert_close("normalised", &y, &expected, 1e-5 + offset.abs() * 2e-7);
+            // A mean far from zero is rounded to its own size, and two values that happen to be near each other are stretched far.
+            let rounding = offset.abs() * 3e-7 / (v + EPSILON).sqrt();
+            assert_close("normalised", &y, &expected, 1e-5 + rounding);
             assert_close(
                 "running mean",
                 &[mean[channel]],
