@@ -1,6 +1,6 @@
 //! What can stop a command. Every message is a paragraph that a person can act on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -26,5 +26,22 @@ impl CliError {
             path: path.into(),
             source,
         }
+    }
+}
+
+/// Refuses to write over something that is read.
+///
+/// # Errors
+/// When `output` is one of `inputs`, by whatever name.
+pub fn refuse_overwriting(output: &Path, inputs: &[&Path]) -> Result<(), CliError> {
+    let real = |path: &Path| path.canonicalize().ok();
+    match real(output) {
+        Some(output) if inputs.iter().any(|i| real(i).as_ref() == Some(&output)) => {
+            Err(CliError::Usage(format!(
+                "{} would be written over itself: it is also read. Name another file.",
+                output.display()
+            )))
+        }
+        _ => Ok(()),
     }
 }

@@ -108,6 +108,38 @@ fn weights() {
 }
 
 #[test]
+fn nothing_is_written_over_what_is_read() {
+    let folder = trained();
+    let before = std::fs::read(folder.join(WEIGHTS)).expect("weights");
+    let export = ["model", "export", "--format", "npz", "--weights", WEIGHTS];
+    let over = folder.fail(&[&export[..], &["--out", WEIGHTS]].concat());
+    assert_says(&over, &["over itself"]);
+    assert_eq!(
+        std::fs::read(folder.join(WEIGHTS)).expect("weights"),
+        before
+    );
+}
+
+#[test]
+fn weights_that_are_not_numbers() {
+    let folder = trained();
+    let mut bytes = std::fs::read(folder.join(WEIGHTS)).expect("weights");
+    // The last tensor's last number.
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    folder.write("nan.safetensors", bytes);
+    let predict = [
+        "predict",
+        "a.png",
+        "--box",
+        "1,1,9,9",
+        "--weights",
+        "nan.safetensors",
+    ];
+    assert_says(&folder.fail(&predict), &["nan.safetensors", "not finite"]);
+}
+
+#[test]
 fn recipes() {
     let folder = Folder::new();
     folder.write("bad.toml", "name = 'x'\n[train]\nepocs = 3\n");

@@ -377,6 +377,8 @@ fn apply_setting(table: &mut toml::Table, setting: &str) -> Result<(), TrainErro
     let parsed: toml::Value = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut t| t.remove("value"))
+        // TOML has no `.5`; people do.
+        .or_else(|| value.parse().ok().map(toml::Value::Float))
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
 
     let mut parts = key.split('.').peekable();

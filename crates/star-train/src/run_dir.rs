@@ -146,7 +146,11 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     let partial = path.with_extension("partial");
     fs::write(&partial, bytes)
         .and_then(|()| fs::rename(&partial, path))
-        .map_err(|e| TrainError::io(path, e))
+        .map_err(|e| {
+            // The first error is the one to tell; the leftover may not even exist.
+            let _ = fs::remove_file(&partial);
+            TrainError::io(path, e)
+        })
 }
 
 /// Writes a value as readable JSON, whole or not at all.

@@ -139,6 +139,10 @@ pub fn train<B: AutodiffBackend>(
 ) -> Result<Outcome, TrainError> {
     let layout = recipe.layout()?;
     let config = recipe.net_config(&layout);
+    if !recipe.eval.norm.is_empty() {
+        // Refused before there is a run folder.
+        layout.norm(Some(&recipe.eval.norm))?;
+    }
     let faces = Faces::open(recipe, &layout)?;
     let settings = &recipe.train;
     let maker = SampleMaker::new(

@@ -16,7 +16,7 @@ use star_train::{
 
 use crate::{
     backend::{BackendArgs, Job, run_on},
-    error::CliError,
+    error::{CliError, refuse_overwriting},
     progress::Printer,
 };
 
@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
     /// Where the crops come from; faces that the detector misses are counted and left out
-    #[arg(long, value_enum, default_value = "list")]
+    #[arg(long, value_enum, default_value = "list", conflicts_with = "box_noise")]
     boxes: Boxes,
     /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
@@ -116,6 +116,9 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     args: Args,
     device: &B::Device,
 ) -> Result<ExitCode, CliError> {
+    if let Some(json) = &args.json {
+        refuse_overwriting(json, &[&args.weights, &args.annotations])?;
+    }
     let trained = read_weights::<B>(&args.weights, device)?;
     let images = match args.images {
         Some(images) => images,

@@ -16,7 +16,7 @@ use star_train::{Recipe, WeightsInfo, read_weights, write_weights};
 
 use crate::{
     backend::{BackendName, Job, run_on},
-    error::CliError,
+    error::{CliError, refuse_overwriting},
 };
 
 /// Look at a network, bring in published weights, take weights elsewhere
@@ -174,6 +174,7 @@ fn import<B: Backend>(
     config.validate()?;
     let layout = layout_for(&config, layout)?;
     let out = out.unwrap_or_else(|| pkl.with_extension("safetensors"));
+    refuse_overwriting(&out, &[&pkl])?;
     let file = pkl
         .file_name()
         .map_or_else(String::new, |f| f.to_string_lossy().into_owned());
@@ -216,6 +217,7 @@ impl Job for ExportJob {
 
 fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode, CliError> {
     let (weights, out) = (&args.weights, &args.out);
+    refuse_overwriting(out, &[weights])?;
     if args.half && args.format != ExportFormat::Safetensors {
         return Err(CliError::Usage(
             "--half is for --format safetensors: the other forms keep every number as it is".into(),

@@ -141,8 +141,23 @@ pub fn load_weights<B: Backend>(
     if !mismatch.is_empty() {
         return Err(ModelError::Mismatch(mismatch));
     }
+    if let Some(name) = first_not_finite(&tensors) {
+        return Err(ModelError::Format {
+            path: path.into(),
+            what: format!(
+                "`{name}` holds numbers that are not finite: the file is damaged, or its training diverged"
+            ),
+        });
+    }
     let net = load_named(StarNet::new(&config, device), tensors)?;
     Ok(LoadedWeights { config, net, extra })
+}
+
+/// The first tensor, by name, that no network can compute with.
+fn first_not_finite(tensors: &HashMap<String, TensorData>) -> Option<&String> {
+    let broken = |data: &TensorData| data.iter::<f32>().any(|value| !value.is_finite());
+    let names = tensors.iter().filter(|(_, data)| broken(data));
+    names.map(|(name, _)| name).min()
 }
 
 type Contents = (
@@ -160,7 +175,11 @@ fn read_weights(path: &Path) -> Result<Contents, ModelError> {
         path: path.into(),
         source,
     })?;
-    let not_safetensors = |e| format(format!("not a safetensors file ({e})"));
+    let not_safetensors = |e| {
+        format(format!(
+            "not a safetensors file ({e}); published .pkl files become one by `star model import X.pkl`"
+        ))
+    };
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
     let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
 
