@@ -7,6 +7,7 @@ pub mod compare;
 pub mod data;
 pub mod eval;
 pub mod model;
+pub mod over_lists;
 pub mod predict;
 pub mod prepare;
 pub mod train;

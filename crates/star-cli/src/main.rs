@@ -36,8 +36,11 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    end_quietly_with_the_reader();
     let cli = Cli::parse();
+    // A run of hours goes on when nobody reads what it prints.
+    if !matches!(cli.command, Command::Train(_) | Command::Predict(_)) {
+        end_quietly_with_the_reader();
+    }
     let result = match cli.command {
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),

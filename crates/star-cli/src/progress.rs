@@ -1,7 +1,7 @@
 //! What a run shows: a bar in a terminal, plain lines otherwise, and both in the run's log.
 
 use std::{
-    io::IsTerminal,
+    io::{IsTerminal, Write},
     time::{Duration, Instant},
 };
 
@@ -35,11 +35,14 @@ impl Default for Printer {
 }
 
 impl Printer {
-    /// Prints a line above the bar, or as it is.
+    /// Prints a line above the bar, or as it is. That nobody reads any more (`| head`) is no reason to lose a run.
     pub fn line(&self, text: &str) {
+        let print = || {
+            let _ = writeln!(std::io::stdout(), "{text}");
+        };
         match &self.bar {
-            Some(bar) => bar.suspend(|| println!("{text}")),
-            None => println!("{text}"),
+            Some(bar) => bar.suspend(print),
+            None => print(),
         }
     }
 
@@ -72,10 +75,10 @@ impl Observer for Printer {
                 bar.set_message(text);
             }
             None if self.last_line.elapsed() >= LINE_EVERY => {
-                println!(
+                self.line(&format!(
                     "epoch {}/{}  step {}/{}  {text}",
                     step.epoch, step.epochs, step.step, step.steps
-                );
+                ));
                 self.last_line = Instant::now();
             }
             None => {}

@@ -165,6 +165,33 @@ fn assert_row(table: &str, words: &[&str]) {
     assert!(found, "no row {words:?} in\n{table}");
 }
 
+/// `star train | head -1`: what nobody reads is no reason to lose a run.
+#[cfg(unix)]
+#[test]
+fn a_run_whose_reader_leaves_goes_on() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let mut run = folder
+        .command(&["train", "--config", "tiny.toml", "--out", "run"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("star starts");
+    drop(run.stdout.take());
+    assert!(run.wait().expect("star ends").success());
+    assert!(folder.join("run/report/test.json").is_file());
+    // What only prints ends with its reader, without a word.
+    let mut info = folder
+        .command(&["model", "info", "--config", "tiny.toml"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("star starts");
+    drop(info.stdout.take());
+    let output = info.wait_with_output().expect("star ends");
+    assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"));
+}
+
 #[test]
 fn stopping_and_resuming_is_not_stopping() {
     let folder = Folder::new();

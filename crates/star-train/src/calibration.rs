@@ -8,7 +8,7 @@ use std::f64::consts::LN_2;
 use serde::Serialize;
 use star_data::Point;
 
-use crate::{error::TrainError, evaluate::PredictedFace};
+use crate::{error::TrainError, evaluate::PredictedFace, quantile::quantile};
 
 /// The ellipses that are counted, in standard deviations.
 pub const SIGMAS: [f64; 3] = [1.0, 2.0, 3.0];
@@ -213,16 +213,7 @@ fn mean(values: &[f64]) -> f64 {
 
 /// NaN of nothing.
 pub(crate) fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    match (sorted.get(n / 2), n.is_multiple_of(2)) {
-        (Some(&upper), true) => sorted
-            .get((n / 2).wrapping_sub(1))
-            .map_or(upper, |lower| (lower + upper) / 2.0),
-        (Some(&middle), false) => middle,
-        (None, _) => f64::NAN,
-    }
+    quantile(&mut values.to_vec(), 0.5)
 }
 
 impl Calibration {

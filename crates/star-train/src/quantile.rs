@@ -8,6 +8,10 @@ pub(crate) fn quantile(values: &mut [f64], share: f64) -> f64 {
     };
     let at = share.clamp(0.0, 1.0) * last as f64;
     let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
+    // The difference of equal infinities is no number.
+    if low == high {
+        return low;
+    }
     low + (high - low) * at.fract()
 }
 
@@ -21,6 +25,9 @@ mod tests {
         assert_eq!(quantile(&mut values, 0.5), 2.5);
         assert_eq!(quantile(&mut values, 1.0), 4.0);
         assert_eq!(quantile(&mut [7.0], 0.3), 7.0);
+        let far = f64::INFINITY;
+        assert_eq!(quantile(&mut [1.0, far, far], 0.5), far);
+        assert_eq!(quantile(&mut [1.0, 2.0, far], 0.5), 2.0);
         assert!(quantile(&mut [], 0.5).is_nan());
     }
 }

@@ -1,17 +1,17 @@
 //! `star analyze`
 
-use std::{fs, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{fs, path::PathBuf, process::ExitCode};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use serde::Serialize;
-use star_data::{FaceSource, TsvFaces};
 use star_train::{
-    EvalOptions, EvalSet,
+    EvalSet,
     analysis::{Analysis, analyze},
     predict_set, read_weights,
     run_dir::{write_json, write_whole},
 };
 
+use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
@@ -34,24 +34,14 @@ anisotropy.svg, ellipses.svg, anisotropy_error.svg and hard_faces.svg. Points ar
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors)
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    #[command(flatten)]
+    lists: OverLists,
     /// Annotated faces
     #[arg(long, value_name = "TSV")]
     annotations: PathBuf,
-    /// Folder that the list's image paths start from [default: the list's folder]
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "analysis")]
     out: PathBuf,
-    /// Faces that go through the network at once
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// Threads that read and crop faces
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
@@ -78,24 +68,13 @@ struct Document<'a> {
 }
 
 fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
-    let trained = read_weights::<B>(&args.weights, device)?;
+    let trained = read_weights::<B>(&args.lists.weights, device)?;
     let list = &args.annotations;
-    let images = match &args.images {
-        Some(images) => images.clone(),
-        None => list.parent().map(PathBuf::from).unwrap_or_default(),
-    };
-    let faces = TsvFaces::open(list, &images, trained.layout.clone())?;
     let set = EvalSet {
         title: list.display().to_string(),
-        faces: Arc::new(faces) as Arc<dyn FaceSource>,
+        faces: args.lists.open(list, &trained.layout)?,
     };
-    let options = EvalOptions {
-        input_size: trained.config.input_size,
-        batch_size: args.batch.into(),
-        workers: args.workers.into(),
-        norm: String::new(),
-        threshold: 0.0,
-    };
+    let options = args.lists.options(trained.config.input_size);
     let mut printer = Printer::default();
     let predicted = predict_set(&trained.net, &set, &options, device, &mut printer)?;
     printer.finish();

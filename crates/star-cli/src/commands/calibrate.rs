@@ -4,14 +4,15 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use serde::Serialize;
-use star_data::{FaceSource, HoldOut, Subset, TsvFaces, split_held_out};
+use star_data::{FaceSource, HoldOut, Subset, split_held_out};
 use star_train::{
-    EvalOptions, EvalSet,
+    EvalSet,
     calibration::{Calibration, calibrate},
     predict_set, read_weights,
     run_dir::{write_json, write_whole},
 };
 
+use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
@@ -30,9 +31,8 @@ too small: give --held-out and --seed as the recipe has them (data.held_out, see
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors)
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    #[command(flatten)]
+    lists: OverLists,
     /// Annotated faces to fit the scales on
     #[arg(long, value_name = "TSV")]
     fit: PathBuf,
@@ -45,21 +45,12 @@ pub struct Args {
     /// Annotated faces to count on
     #[arg(long, value_name = "TSV")]
     test: PathBuf,
-    /// Folder that the lists' image paths start from [default: each list's folder]
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
     /// Write all figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Write one line a point to this file
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Faces that go through the network at once
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// Threads that read and crop faces
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
 }
 
 fn fraction(text: &str) -> Result<f64, String> {
@@ -95,32 +86,15 @@ struct Document<'a> {
 }
 
 fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
-    let trained = read_weights::<B>(&args.weights, device)?;
-    let open = |list: &PathBuf| -> Result<Arc<dyn FaceSource>, CliError> {
-        let images = match &args.images {
-            Some(images) => images.clone(),
-            None => list.parent().map(PathBuf::from).unwrap_or_default(),
-        };
-        Ok(Arc::new(TsvFaces::open(
-            list,
-            &images,
-            trained.layout.clone(),
-        )?))
-    };
-    let mut fit = open(&args.fit)?;
+    let trained = read_weights::<B>(&args.lists.weights, device)?;
+    let mut fit = args.lists.open(&args.fit, &trained.layout)?;
     if let Some(share) = args.held_out {
         let (_, held_out) = split_held_out(fit.len(), HoldOut::Fraction(share), args.seed)?;
         fit = Arc::new(Subset::new(fit, held_out)?);
     }
-    let test = open(&args.test)?;
+    let test = args.lists.open(&args.test, &trained.layout)?;
 
-    let options = EvalOptions {
-        input_size: trained.config.input_size,
-        batch_size: args.batch.into(),
-        workers: args.workers.into(),
-        norm: String::new(),
-        threshold: 0.0,
-    };
+    let options = args.lists.options(trained.config.input_size);
     let mut printer = Printer::default();
     let mut predict = |faces: Arc<dyn FaceSource>, list: &PathBuf| {
         let title = list.display().to_string();

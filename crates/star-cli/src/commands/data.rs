@@ -4,15 +4,13 @@ mod bench;
 mod check;
 mod show;
 
-use std::{
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
 use star_data::{Layout, TsvFaces};
 use star_train::recipe::find_layout;
 
+use super::over_lists::images_of;
 use crate::error::CliError;
 
 /// Look at face lists: check them, see what the network will see, measure how fast they load
@@ -54,16 +52,8 @@ struct ListArgs {
 impl ListArgs {
     fn open(&self) -> Result<(TsvFaces, Layout), CliError> {
         let layout = find_layout(&self.layout)?;
-        let images = images_or_folder_of(self.images.as_deref(), &self.list);
+        let images = images_of(&self.list, self.images.as_deref());
         Ok((TsvFaces::open(&self.list, images, layout.clone())?, layout))
-    }
-}
-
-fn images_or_folder_of(images: Option<&Path>, list: &Path) -> PathBuf {
-    match images.or_else(|| list.parent()) {
-        // What a bare file name has for a folder; messages need a name for it.
-        Some(folder) if folder.as_os_str().is_empty() => PathBuf::from("."),
-        folder => folder.map(PathBuf::from).unwrap_or_default(),
     }
 }
 

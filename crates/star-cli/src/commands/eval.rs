@@ -4,7 +4,7 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use burn::tensor::backend::AutodiffBackend;
 use clap::ValueEnum;
-use star_data::{FaceSource, Recropped, TsvFaces};
+use star_data::Recropped;
 use star_model::StarNetConfig;
 use star_train::{
     EvalOptions, EvalSet,
@@ -14,6 +14,7 @@ use star_train::{
     score, score_table,
 };
 
+use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, refuse_overwriting},
@@ -38,15 +39,11 @@ and the best faces; beside it every plot as SVG and every table as CSV. It shows
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors); `star model import` makes them of published .pkl files
-    #[arg(long, value_name = "FILE")]
-    weights: PathBuf,
+    #[command(flatten)]
+    lists: OverLists,
     /// Annotated faces, in the published TSV form
     #[arg(long, value_name = "TSV")]
     annotations: PathBuf,
-    /// Folder that the TSV's image paths start from [default: the TSV's folder]
-    #[arg(long, value_name = "DIR")]
-    images: Option<PathBuf>,
     /// Write the figures, with one entry a face, to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -60,7 +57,7 @@ pub struct Args {
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
     /// Where the crops come from; faces that the detector misses are counted and left out
-    #[arg(long, value_enum, default_value = "list", conflicts_with = "box_noise")]
+    #[arg(long, value_enum, default_value = "list")]
     boxes: Boxes,
     /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
@@ -68,12 +65,6 @@ pub struct Args {
     /// Disturb the crops as a detector would: standard deviation of centre and size as a share of the width, such as 0.05 (seeded)
     #[arg(long, value_name = "SHARE", value_parser = noise)]
     box_noise: Option<f64>,
-    /// Faces that go through the network at once
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
-    batch: u16,
-    /// Threads that read and crop faces
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
-    workers: u16,
 }
 
 fn threshold(text: &str) -> Result<f64, String> {
@@ -117,20 +108,16 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     device: &B::Device,
 ) -> Result<ExitCode, CliError> {
     if let Some(json) = &args.json {
-        refuse_overwriting(json, &[&args.weights, &args.annotations])?;
+        refuse_overwriting(json, &[&args.lists.weights, &args.annotations])?;
     }
-    let trained = read_weights::<B>(&args.weights, device)?;
-    let images = match args.images {
-        Some(images) => images,
-        None => args
-            .annotations
-            .parent()
-            .map(PathBuf::from)
-            .unwrap_or_default(),
-    };
-    let faces = TsvFaces::open(&args.annotations, &images, trained.layout.clone())?;
+    if args.boxes == Boxes::Detector && args.box_noise.is_some() {
+        return Err(CliError::Usage(
+            "--box-noise stands for a detector's errors; --boxes detector has its own. Give one of them.".into(),
+        ));
+    }
+    let trained = read_weights::<B>(&args.lists.weights, device)?;
     let mut title = args.annotations.display().to_string();
-    let mut faces: Arc<dyn FaceSource> = Arc::new(faces);
+    let mut faces = args.lists.open(&args.annotations, &trained.layout)?;
     if let Some(share) = args.box_noise {
         faces = Arc::new(Recropped::disturbed(faces, share, BOX_NOISE_SEED));
         title += &format!(", crops disturbed by {share}");
@@ -139,11 +126,9 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         title += &format!(", {} passes", args.passes);
     }
     let options = EvalOptions {
-        input_size: trained.config.input_size,
-        batch_size: args.batch.into(),
-        workers: args.workers.into(),
         norm: args.norm,
         threshold: args.threshold.unwrap_or(0.0),
+        ..args.lists.options(trained.config.input_size)
     };
     // An unknown norm is refused before the work, not after.
     if !options.norm.is_empty() {
@@ -199,7 +184,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             .collect();
         let notes = [
             ("Annotations", args.annotations.display().to_string()),
-            ("Weights file", args.weights.display().to_string()),
+            ("Weights file", args.lists.weights.display().to_string()),
             ("Network", network(&trained.config)),
         ];
         let inputs = eval_report::Inputs {

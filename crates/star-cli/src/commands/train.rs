@@ -117,22 +117,22 @@ impl Job for TrainJob {
         printer.finish();
         match outcome? {
             Outcome::Finished(finished) => {
-                print!("{}", table(&finished));
-                println!("\nRun folder: {}", folder.display());
-                println!(
-                    "  weights/best.safetensors   the best weights, enough to predict and evaluate with"
+                printer.line(table(&finished).trim_end());
+                printer.line(&format!("\nRun folder: {}", folder.display()));
+                printer.line(
+                    "  weights/best.safetensors   the best weights, enough to predict and evaluate with",
                 );
-                println!(
-                    "  report/                    curves.svg, selection_faces.png and figures"
+                printer.line(
+                    "  report/                    curves.svg, selection_faces.png and figures",
                 );
                 Ok(ExitCode::SUCCESS)
             }
             Outcome::Interrupted { checkpoint } => {
-                println!(
+                printer.line(&format!(
                     "stopped; everything is in {}.\nGo on with: cargo xtask train --resume {}",
                     checkpoint.display(),
                     folder.display()
-                );
+                ));
                 Ok(ExitCode::from(130))
             }
         }

@@ -3,7 +3,7 @@
 use star_data::{CropBox, CropRule, Point};
 
 use super::FaceBox;
-use crate::error::TrainError;
+use crate::{error::TrainError, quantile::quantile};
 
 /// Where the landmarks' box lies relative to a detector's, in sides of the detector's box.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,17 +64,8 @@ impl Calibration {
 
 /// The lower quartile, the median and the upper quartile, interpolated between neighbours; None of nothing.
 pub fn quartiles(values: impl IntoIterator<Item = f64>) -> Option<[f64; 3]> {
-    let mut sorted: Vec<f64> = values.into_iter().collect();
-    sorted.sort_by(f64::total_cmp);
-    let last = sorted.len().checked_sub(1)?;
-    Some([0.25, 0.5, 0.75].map(|share| {
-        let place = share * last as f64;
-        let (low, high) = (
-            sorted[place.floor() as usize],
-            sorted[place.ceil() as usize],
-        );
-        low + (high - low) * place.fract()
-    }))
+    let mut values: Vec<f64> = values.into_iter().collect();
+    (!values.is_empty()).then(|| [0.25, 0.5, 0.75].map(|share| quantile(&mut values, share)))
 }
 
 #[cfg(test)]

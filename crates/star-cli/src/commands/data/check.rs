@@ -12,7 +12,7 @@ use serde::Serialize;
 use star_data::check::{CheckReport, Finding, Kind, Severity, check_lists};
 use star_train::{recipe::find_layout, run_dir::write_json};
 
-use super::images_or_folder_of;
+use crate::commands::over_lists::images_of;
 use crate::error::CliError;
 
 /// Findings of a kind that are printed; --json has all.
@@ -63,7 +63,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         )));
     }
     let images = match args.lists.first() {
-        Some(first) => images_or_folder_of(args.images.as_deref(), first),
+        Some(first) => images_of(first, args.images.as_deref()),
         None => PathBuf::new(),
     };
     let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));

@@ -10,6 +10,7 @@ use std::{
 use star_data::{Layout, TsvFaces};
 
 use super::ahead::{Faces, Item, Source};
+use crate::commands::over_lists::images_of;
 use crate::error::CliError;
 
 /// Pictures of a folder are known by these endings. A file that is named is read whatever its name.
@@ -46,10 +47,7 @@ pub fn parse_box(text: &str) -> Result<GivenBox, String> {
 
 /// The pictures of a list with their crops; faces of one picture that follow each other are one item.
 pub fn of_list(list: &Path, images: Option<&Path>, layout: &Layout) -> Result<Vec<Item>, CliError> {
-    let folder = images.map_or_else(
-        || list.parent().map(PathBuf::from).unwrap_or_default(),
-        PathBuf::from,
-    );
+    let folder = images_of(list, images);
     let faces = TsvFaces::open(list, &folder, layout.clone())?;
     let mut pictures: Vec<(PathBuf, Vec<_>)> = Vec::new();
     for row in faces.rows() {
