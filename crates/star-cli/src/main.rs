@@ -1,5 +1,7 @@
 //! `star`: reads arguments, picks the backend, calls the library, prints.
 
+#[cfg(unix)]
+mod allocator;
 mod backend;
 mod commands;
 mod error;

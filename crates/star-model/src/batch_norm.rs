@@ -2,6 +2,7 @@
 
 use burn::module::{Initializer, Module, Param, RunningState};
 use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 
 use crate::mode::Mode;
@@ -43,6 +44,47 @@ impl<B: Backend> BatchNorm<B> {
     ///
     /// In training mode there must be more than one value a channel; the variance of a single one is taken as 0.
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        self.forward_then(x, mode, false)
+    }
+
+    /// ReLU of [`BatchNorm::forward`].
+    pub fn forward_relu(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        self.forward_then(x, mode, true)
+    }
+
+    fn forward_then(&self, x: Tensor<B, 4>, mode: Mode, with_relu: bool) -> Tensor<B, 4> {
+        #[cfg(feature = "flex")]
+        if let Some(y) = self.forward_on_flex(&x, mode, with_relu) {
+            return y;
+        }
+        let y = self.forward_plain(x, mode);
+        if with_relu { relu(y) } else { y }
+    }
+
+    /// The fast way of one backend; `None` on all others.
+    #[cfg(feature = "flex")]
+    fn forward_on_flex(
+        &self,
+        x: &Tensor<B, 4>,
+        mode: Mode,
+        with_relu: bool,
+    ) -> Option<Tensor<B, 4>> {
+        match mode {
+            Mode::Train => {
+                let (gamma, beta) = (self.weight.val(), self.bias.val());
+                let [batch, _, h, w] = x.dims();
+                let normalised = crate::flex::norm_relu(x, &gamma, &beta, with_relu)?;
+                self.move_statistics(normalised.mean, normalised.variance, batch * h * w);
+                Some(normalised.y)
+            }
+            Mode::Eval => {
+                let (scale, shift) = self.scale_and_shift();
+                crate::flex::scale_relu(x, &scale, &shift, with_relu)
+            }
+        }
+    }
+
+    fn forward_plain(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         match mode {
             Mode::Train => self.forward_train(x),
             Mode::Eval => {

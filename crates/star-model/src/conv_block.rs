@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 
 use crate::batch_norm::BatchNorm;
@@ -39,7 +38,7 @@ impl<B: Backend> ConvBlock<B> {
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         let y = self.conv.forward(x);
         match &self.bn {
-            Some(bn) => relu(bn.forward(y, mode)),
+            Some(bn) => bn.forward_relu(y, mode),
             None => y,
         }
     }

@@ -11,6 +11,8 @@ pub mod conv_block;
 pub mod coord;
 mod decoder;
 mod error;
+#[cfg(feature = "flex")]
+mod flex;
 pub mod heads;
 pub mod hourglass;
 mod info;

@@ -2,7 +2,6 @@
 
 use burn::module::Module;
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 
 use crate::batch_norm::BatchNorm;
@@ -50,11 +49,11 @@ impl<B: Backend> ResBlock<B> {
 
     /// `[batch, input, h, w]` -> `[batch, output, h, w]`
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
-        let y = relu(self.bn1.forward(x.clone(), mode));
+        let y = self.bn1.forward_relu(x.clone(), mode);
         let y = self.conv1.forward(y, mode);
-        let y = relu(self.bn2.forward(y, mode));
+        let y = self.bn2.forward_relu(y, mode);
         let y = self.conv2.forward(y, mode);
-        let y = relu(self.bn3.forward(y, mode));
+        let y = self.bn3.forward_relu(y, mode);
         let y = self.conv3.forward(y, mode);
         match &self.skip_layer {
             Some(skip) => y + skip.forward(x, mode),

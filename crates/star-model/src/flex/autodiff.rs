@@ -1,0 +1,168 @@
+//! The fast operations as steps of Burn's graph.
+
+use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::{Shape, Tensor, TensorPrimitive};
+
+use super::conv;
+use super::norm::{self, Channel};
+use super::tensors::{Floats, conv_forward, conv_shape, from_vec, inverse_std, tensor};
+
+type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
+
+/// `None` if a tensor is not `f32`.
+pub(super) fn convolve(
+    x: &Tracked<4>,
+    weight: &Tracked<4>,
+    bias: &Tracked<1>,
+) -> Option<Tracked<4>> {
+    let x = x.clone().into_primitive().tensor();
+    let weight = weight.clone().into_primitive().tensor();
+    let bias = bias.clone().into_primitive().tensor();
+    let (input, weights) = (Floats::of(&x.primitive)?, Floats::of(&weight.primitive)?);
+    let shape = conv_shape(&input, &weights);
+    let y = conv_forward(&input, &weights, &Floats::of(&bias.primitive)?, shape);
+    let step = Convolution.prepare::<NoCheckpointing>([x.node, weight.node, bias.node]);
+    let y = match step.compute_bound().stateful() {
+        OpsKind::Tracked(step) => {
+            let state = ConvolutionState {
+                x: input,
+                weight: weights,
+                shape,
+            };
+            step.finish(state, y)
+        }
+        OpsKind::UnTracked(step) => step.finish(y),
+    };
+    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+}
+
+#[derive(Debug)]
+struct Convolution;
+
+#[derive(Clone, Debug)]
+struct ConvolutionState {
+    x: Floats,
+    weight: Floats,
+    shape: conv::Shape,
+}
+
+impl Backward<Flex, 3> for Convolution {
+    type State = ConvolutionState;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradient_of(&ops, grads);
+        let ConvolutionState { x, weight, shape } = ops.state;
+        let [of_x, of_weight, of_bias] = ops.parents;
+        if let Some(node) = of_x {
+            let values = conv::input_gradient(&gradient, &weight, shape);
+            grads.register::<Flex>(node.id, from_vec(values, x.shape()));
+        }
+        if of_weight.is_none() && of_bias.is_none() {
+            return;
+        }
+        let (of_weights, of_biases) = conv::weight_gradient(&x, &gradient, shape);
+        if let Some(node) = of_weight {
+            grads.register::<Flex>(node.id, from_vec(of_weights, weight.shape()));
+        }
+        if let Some(node) = of_bias {
+            let shape = Shape::new([of_biases.len()]);
+            grads.register::<Flex>(node.id, from_vec(of_biases, shape));
+        }
+    }
+}
+
+/// The gradient of a step's output, which is `f32` because the output is.
+fn gradient_of<S>(ops: &Ops<S, 3>, grads: &mut Gradients) -> Floats {
+    let gradient = grads.consume::<Flex>(&ops.node);
+    Floats::of(&gradient).expect("a gradient has the type of its tensor")
+}
+
+/// The output, and mean and biased variance of the batch; `None` if a tensor is not `f32`.
+pub(super) fn norm_relu(
+    x: &Tracked<4>,
+    gamma: &Tracked<1>,
+    beta: &Tracked<1>,
+    relu: bool,
+) -> Option<(Tracked<4>, Tracked<1>, Tracked<1>)> {
+    let x = x.clone().into_primitive().tensor();
+    let gamma = gamma.clone().into_primitive().tensor();
+    let beta = beta.clone().into_primitive().tensor();
+    let input = Floats::of(&x.primitive)?;
+    let (gammas, betas) = (Floats::of(&gamma.primitive)?, Floats::of(&beta.primitive)?);
+    let [_, count, h, w] = input.shape().dims();
+
+    let statistics = norm::statistics(&input, count, h * w);
+    let inverse_std: Vec<f32> = statistics.iter().map(|s| inverse_std(s.1)).collect();
+    let parameters = gammas.iter().zip(betas.iter());
+    let channels: Vec<Channel> = (statistics.iter().zip(&inverse_std).zip(parameters))
+        .map(|((&(mean, _), inverse_std), (gamma, &shift))| Channel {
+            mean,
+            scale: gamma * inverse_std,
+            shift,
+        })
+        .collect();
+    let y = norm::forward(&input, &channels, relu, h * w);
+    let y = from_vec(y, input.shape());
+
+    let step = NormRelu.prepare::<NoCheckpointing>([x.node, gamma.node, beta.node]);
+    let y = match step.compute_bound().stateful() {
+        OpsKind::Tracked(step) => {
+            let state = NormReluState {
+                x: input,
+                channels,
+                inverse_std,
+                relu,
+            };
+            step.finish(state, y)
+        }
+        OpsKind::UnTracked(step) => step.finish(y),
+    };
+    let (means, variances): (Vec<_>, Vec<_>) = statistics.into_iter().unzip();
+    let untracked = |values| Tensor::from_inner(tensor(from_vec(values, Shape::new([count]))));
+    Some((
+        Tensor::from_primitive(TensorPrimitive::Float(y)),
+        untracked(means),
+        untracked(variances),
+    ))
+}
+
+#[derive(Debug)]
+struct NormRelu;
+
+#[derive(Clone, Debug)]
+struct NormReluState {
+    x: Floats,
+    channels: Vec<Channel>,
+    inverse_std: Vec<f32>,
+    relu: bool,
+}
+
+impl Backward<Flex, 3> for NormRelu {
+    type State = NormReluState;
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradient_of(&ops, grads);
+        let NormReluState {
+            x,
+            channels,
+            inverse_std,
+            relu,
+        } = ops.state;
+        let [_, count, h, w] = x.shape().dims();
+        let all = norm::backward(&x, &gradient, &channels, &inverse_std, relu, h * w);
+        let one = || Shape::new([count]);
+        let each = [
+            (all.input, x.shape()),
+            (all.gamma, one()),
+            (all.beta, one()),
+        ];
+        for (parent, (values, shape)) in ops.parents.into_iter().zip(each) {
+            if let Some(node) = parent {
+                grads.register::<Flex>(node.id, from_vec(values, shape));
+            }
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! From tensors of any backend to slices and back.
+
+use std::any::Any;
+use std::ops::Deref;
+
+use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::{Autodiff, Flex};
+use burn::tensor::backend::Backend;
+use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+
+use super::autodiff;
+use super::conv;
+use super::norm::{self, Channel};
+use crate::batch_norm::EPSILON;
+
+/// A "same" convolution of stride 1; `None` for other backends and for other numbers than `f32`.
+pub(crate) fn convolve<B: Backend>(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+) -> Option<Tensor<B, 4>> {
+    if let Some(x) = as_ref::<_, Tensor<Flex, 4>>(x) {
+        let [x, weight] = [x, as_ref(weight)?].map(floats);
+        let (x, weight, bias) = (x?, weight?, floats::<1>(as_ref(bias)?)?);
+        let y = conv_forward(&x, &weight, &bias, conv_shape(&x, &weight));
+        return own(tensor::<4>(y));
+    }
+    let x = as_ref::<_, Tensor<Autodiff<Flex>, 4>>(x)?;
+    own(autodiff::convolve(x, as_ref(weight)?, as_ref(bias)?)?)
+}
+
+/// What a batch norm in training gives.
+pub(crate) struct Normalised<B: Backend> {
+    /// `[batch, channels, h, w]`
+    pub y: Tensor<B, 4>,
+    /// Of the batch, `[channels]`; not tracked.
+    pub mean: Tensor<B, 1>,
+    /// Biased, `[channels]`; not tracked.
+    pub variance: Tensor<B, 1>,
+}
+
+/// Batch norm by the batch's statistics and, if asked for, ReLU; `None` where it is not this backend with gradients.
+pub(crate) fn norm_relu<B: Backend>(
+    x: &Tensor<B, 4>,
+    gamma: &Tensor<B, 1>,
+    beta: &Tensor<B, 1>,
+    relu: bool,
+) -> Option<Normalised<B>> {
+    let x = as_ref::<_, Tensor<Autodiff<Flex>, 4>>(x)?;
+    let (y, mean, variance) = autodiff::norm_relu(x, as_ref(gamma)?, as_ref(beta)?, relu)?;
+    Some(Normalised {
+        y: own(y)?,
+        mean: own(mean)?,
+        variance: own(variance)?,
+    })
+}
+
+/// `x * scale + shift` for each channel and, if asked for, ReLU; `None` where it is not this backend without gradients.
+pub(crate) fn scale_relu<B: Backend>(
+    x: &Tensor<B, 4>,
+    scale: &Tensor<B, 1>,
+    shift: &Tensor<B, 1>,
+    relu: bool,
+) -> Option<Tensor<B, 4>> {
+    let x = floats::<4>(as_ref(x)?)?;
+    let [scale, shift] = [scale, shift].map(|values| floats::<1>(as_ref(values)?));
+    let channels: Vec<_> = (scale?.iter().zip(shift?.iter()))
+        .map(|(&scale, &shift)| Channel {
+            mean: 0.0,
+            scale,
+            shift,
+        })
+        .collect();
+    let [_, _, h, w] = x.shape().dims();
+    let y = norm::forward(&x, &channels, relu, h * w);
+    own(tensor::<4>(from_vec(y, x.shape())))
+}
+
+fn as_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
+    (value as &dyn Any).downcast_ref()
+}
+
+/// The same value under the name that the caller knows its type by.
+fn own<A: 'static, B: 'static>(value: A) -> Option<B> {
+    let mut value = Some(value);
+    (&mut value as &mut dyn Any)
+        .downcast_mut::<Option<B>>()
+        .and_then(Option::take)
+}
+
+fn floats<const D: usize>(tensor: &Tensor<Flex, D>) -> Option<Floats> {
+    Floats::of(&tensor.clone().into_primitive().tensor())
+}
+
+pub(super) fn tensor<const D: usize>(tensor: FlexTensor) -> Tensor<Flex, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(tensor))
+}
+
+/// A tensor whose numbers are `f32`, one after another.
+#[derive(Clone, Debug)]
+pub(super) struct Floats(FlexTensor);
+
+impl Floats {
+    /// `None` if they are not `f32`.
+    pub fn of(tensor: &FlexTensor) -> Option<Self> {
+        (tensor.dtype() == DType::F32).then(|| {
+            Self(match tensor.as_slice::<f32>() {
+                Some(_) => tensor.clone(),
+                None => tensor.to_contiguous(),
+            })
+        })
+    }
+
+    pub fn shape(&self) -> Shape {
+        self.0.layout().shape().clone()
+    }
+}
+
+impl Deref for Floats {
+    type Target = [f32];
+
+    fn deref(&self) -> &[f32] {
+        self.0.as_slice().unwrap_or_default()
+    }
+}
+
+pub(super) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
+    FlexTensor::new(
+        Bytes::from_elems(values),
+        Layout::contiguous(shape),
+        DType::F32,
+    )
+}
+
+/// The shape of a convolution, `x` and `weight` as there.
+pub(super) fn conv_shape(x: &Floats, weight: &Floats) -> conv::Shape {
+    let [batch, input, height, width] = x.shape().dims();
+    let [output, _, kernel, _] = weight.shape().dims();
+    conv::Shape {
+        batch,
+        input,
+        output,
+        height,
+        width,
+        kernel,
+    }
+}
+
+pub(super) fn conv_forward(
+    x: &Floats,
+    weight: &Floats,
+    bias: &Floats,
+    shape: conv::Shape,
+) -> FlexTensor {
+    let y = conv::forward(x, weight, bias, shape);
+    let of = Shape::new([shape.batch, shape.output, shape.height, shape.width]);
+    from_vec(y, of)
+}
+
+/// `1 / sqrt(variance + epsilon)`
+pub(super) fn inverse_std(variance: f32) -> f32 {
+    (1.0 / (f64::from(variance) + EPSILON).sqrt()) as f32
+}
