@@ -1,6 +1,7 @@
 //! One face as the network is fed: cropped, varied, normalised, with its targets.
 
 use image::RgbImage;
+use multiversion::multiversion;
 
 use crate::{
     affine::Affine,
@@ -251,26 +252,25 @@ impl SampleMaker {
 
 /// An RGB crop as network input: planes `[3, height, width]` in the order blue, green, red, (level - 127.5) / 127.5.
 pub fn network_input(crop: &RgbImage) -> Vec<f32> {
-    let mut input = Vec::with_capacity(crop.as_raw().len());
+    let mut input = Vec::new();
     extend_network_input(&mut input, crop);
     input
 }
 
 /// Appends [`network_input`] to those of other crops.
 pub(crate) fn extend_network_input(inputs: &mut Vec<f32>, crop: &RgbImage) {
-    for channel in [2, 1, 0] {
-        let levels = crop.as_raw().chunks_exact(3);
-        inputs.extend(levels.map(|pixel| LEVELS[usize::from(pixel[channel])]));
+    let pixels = crop.as_raw().len() / 3;
+    let first = inputs.len();
+    inputs.resize(first + 3 * pixels, 0.0);
+    let planes = inputs[first..].chunks_exact_mut(pixels.max(1));
+    for (plane, channel) in planes.zip([2, 1, 0]) {
+        fill_plane(plane, crop, channel);
     }
 }
 
-/// What each level is for the network.
-const LEVELS: [f32; 256] = {
-    let mut levels = [0.0; 256];
-    let mut level = 0;
-    while level < 256 {
-        levels[level] = (level as f32 - 127.5) / 127.5;
-        level += 1;
+#[multiversion(targets("x86_64+avx2"))]
+fn fill_plane(plane: &mut [f32], crop: &[u8], channel: usize) {
+    for (value, pixel) in plane.iter_mut().zip(crop.chunks_exact(3)) {
+        *value = (f32::from(pixel[channel]) - 127.5) / 127.5;
     }
-    levels
-};
+}

@@ -1,6 +1,7 @@
 //! One exact bilinear sampling of a picture through an affine map; outside the picture everything is black (REFERENCE C8).
 
 use image::RgbImage;
+use multiversion::multiversion;
 
 use crate::{affine::Affine, error::DataError, window::Window};
 
@@ -63,7 +64,7 @@ pub fn warp_window(
         let (before, rest) = row.split_at_mut(inner.start * CHANNELS);
         let (middle, after) = rest.split_at_mut(inner.len() * CHANNELS);
         source.sample_checked(&line, 0, before);
-        source.sample_inner(&line, inner.start, middle);
+        sample_inner(&source, &line, inner.start, middle);
         source.sample_checked(&line, inner.end, after);
     }
     Ok(crop)
@@ -163,37 +164,6 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Crop pixels whose four source pixels exist: the bulk of the work.
-    ///
-    /// A block of crop pixels at a time: their source pixels are collected one by one and then mixed side by side.
-    fn sample_inner(&self, line: &Line, first: usize, row: &mut [u8]) {
-        let stride = self.stride;
-        let (sx, sy) = line.at(first);
-        // Over the longest row these drift by less than MARGIN.
-        let (mut x, mut y) = (
-            Fixed::new(sx).counted_from(self.left),
-            Fixed::new(sy).counted_from(self.top),
-        );
-        let (step_x, step_y) = (Fixed::new(line.x.0), Fixed::new(line.y.0));
-        let mut corners = Corners::default();
-        for out in row.chunks_mut(BLOCK * CHANNELS) {
-            for i in 0..out.len() / CHANNELS {
-                let at = y.whole() * stride + x.whole() * CHANNELS;
-                let top = &self.pixels[at..at + 2 * CHANNELS];
-                let bottom = &self.pixels[at + stride..at + stride + 2 * CHANNELS];
-                [corners.top_left[i], corners.top_right[i]] = pixel_pair(top);
-                [corners.low_left[i], corners.low_right[i]] = pixel_pair(bottom);
-                corners.x[i] = x.fraction();
-                corners.y[i] = y.fraction();
-                x.0 += step_x.0;
-                y.0 += step_y.0;
-            }
-            for (out, mixed) in out.chunks_exact_mut(CHANNELS).zip(corners.mix()) {
-                out.copy_from_slice(&mixed.to_le_bytes()[..CHANNELS]);
-            }
-        }
-    }
-
     /// Crop pixels anywhere: source pixels outside the picture count as black.
     fn sample_checked(&self, line: &Line, first: usize, row: &mut [u8]) {
         let (width, height) = (self.width as f64, self.height as f64);
@@ -226,12 +196,51 @@ impl Source<'_> {
     }
 }
 
+/// Crop pixels whose four source pixels exist: the bulk of the work.
+///
+/// A block of crop pixels at a time: their source pixels are collected one by one and then mixed side by side.
+#[multiversion(targets("x86_64+avx2"))]
+fn sample_inner(source: &Source, line: &Line, first: usize, row: &mut [u8]) {
+    let stride = source.stride;
+    let (sx, sy) = line.at(first);
+    // Over the longest row these drift by less than MARGIN.
+    let (mut x, mut y) = (
+        Fixed::new(sx).counted_from(source.left),
+        Fixed::new(sy).counted_from(source.top),
+    );
+    let (step_x, step_y) = (Fixed::new(line.x.0), Fixed::new(line.y.0));
+    let mut corners = Corners::default();
+    for out in row.chunks_mut(BLOCK * CHANNELS) {
+        for i in 0..out.len() / CHANNELS {
+            let at = y.whole() * stride + x.whole() * CHANNELS;
+            let (top, low) = (
+                pixel_pair(source.pixels, at),
+                pixel_pair(source.pixels, at + stride),
+            );
+            (corners.top_left[i], corners.top_right[i]) = top;
+            (corners.low_left[i], corners.low_right[i]) = low;
+            corners.x[i] = x.fraction();
+            corners.y[i] = y.fraction();
+            x.0 += step_x.0;
+            y.0 += step_y.0;
+        }
+        for (out, mixed) in out.chunks_exact_mut(CHANNELS).zip(corners.mix()) {
+            out.copy_from_slice(&mixed.to_le_bytes()[..CHANNELS]);
+        }
+    }
+}
+
 /// Two neighbouring pixels, six bytes, as one number each: the first channel in the lowest byte, the highest byte is to be ignored.
-#[inline]
-fn pixel_pair(bytes: &[u8]) -> [u32; 2] {
-    let word =
-        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
-    [word(0), word(2) >> 8]
+#[inline(always)]
+fn pixel_pair(pixels: &[u8], at: usize) -> (u32, u32) {
+    let mut both = [0; 8];
+    match pixels[at..].first_chunk::<8>() {
+        Some(eight) => both = *eight,
+        // The last two pixels of the picture.
+        None => both[..2 * CHANNELS].copy_from_slice(&pixels[at..at + 2 * CHANNELS]),
+    }
+    let both = u64::from_le_bytes(both);
+    (both as u32, (both >> 24) as u32)
 }
 
 /// For a block of crop pixels the four source pixels around each, and where between them it lies, in 2^-32.
@@ -247,7 +256,7 @@ struct Corners {
 
 impl Corners {
     /// The crop pixels, the first channel in the lowest byte.
-    #[inline]
+    #[inline(always)]
     fn mix(&self) -> [u32; BLOCK] {
         // Signed whole numbers, because those become floating-point ones in one instruction.
         let share = |fraction: u32| (fraction >> 8) as i32 as f32 / 16_777_216.0;

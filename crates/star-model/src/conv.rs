@@ -8,7 +8,8 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
-use crate::batch_norm::per_channel;
+use crate::batch_norm::{BatchNorm, per_channel};
+use crate::mode::Mode;
 
 /// A square convolution that keeps the size (for stride 1): kernel `k`, padding `(k - 1) / 2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +72,25 @@ impl<B: Backend> Conv<B> {
     /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
     pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
         convolve(x, self.weight.val(), Some(self.bias.val()), self.stride)
+    }
+
+    /// Convolution, then `norm` of its output, then ReLU.
+    pub fn forward_norm_relu(
+        &self,
+        x: Tensor<B, 4>,
+        norm: &BatchNorm<B>,
+        mode: Mode,
+    ) -> Tensor<B, 4> {
+        #[cfg(feature = "flex")]
+        if (self.stride, mode) == (1, Mode::Eval) {
+            let (scale, shift) = norm.scale_and_shift();
+            let (weight, bias) = (self.weight.val(), self.bias.val());
+            let y = crate::flex::convolve_scale_relu(&x, &weight, &bias, &scale, &shift);
+            if let Some(y) = y {
+                return y;
+            }
+        }
+        norm.forward_relu(self.forward(x), mode)
     }
 }
 

@@ -36,10 +36,9 @@ impl<B: Backend> ConvBlock<B> {
 
     /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
-        let y = self.conv.forward(x);
         match &self.bn {
-            Some(bn) => bn.forward_relu(y, mode),
-            None => y,
+            Some(bn) => self.conv.forward_norm_relu(x, bn, mode),
+            None => self.conv.forward(x),
         }
     }
 

@@ -50,10 +50,8 @@ impl<B: Backend> ResBlock<B> {
     /// `[batch, input, h, w]` -> `[batch, output, h, w]`
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         let y = self.bn1.forward_relu(x.clone(), mode);
-        let y = self.conv1.forward(y, mode);
-        let y = self.bn2.forward_relu(y, mode);
-        let y = self.conv2.forward(y, mode);
-        let y = self.bn3.forward_relu(y, mode);
+        let y = self.conv1.conv.forward_norm_relu(y, &self.bn2, mode);
+        let y = self.conv2.conv.forward_norm_relu(y, &self.bn3, mode);
         let y = self.conv3.forward(y, mode);
         match &self.skip_layer {
             Some(skip) => y + skip.forward(x, mode),

@@ -219,6 +219,28 @@ fn an_inference_norm_is_burns() {
     assert!(relative(&floats(fast), &floats(plain)) < 1e-6);
 }
 
+/// Running statistics of all kinds, so that folding them into weights changes the weights.
+fn stir<B: Backend>(norm: &mut BatchNorm<B>) {
+    let [channels] = norm.weight.dims();
+    norm.running_mean.update(tensor(&numbers(&[channels])));
+    let variance = tensor::<B, 1>(&numbers(&[channels])) * 0.5 + 1.0;
+    norm.running_var.update(variance);
+}
+
+#[test]
+fn a_norm_folded_into_a_convolution_is_the_two_of_them() {
+    for [kernel, input, output, h, w, batch] in SHAPES {
+        let x = tensor::<Flex, 4>(&numbers(&[batch, input, h, w]));
+        let conv = ConvConfig::new(input, output, kernel).init::<Flex>(&Default::default());
+        let mut norm = norm::<Flex>(output, &numbers(&[output]), &numbers(&[output]));
+        stir(&mut norm);
+        let folded = floats(conv.forward_norm_relu(x.clone(), &norm, Mode::Eval));
+        let apart = floats(norm.forward_relu(conv.forward(x), Mode::Eval));
+        assert!(apart.iter().any(|y| *y > 0.0) && apart.contains(&0.0) || apart.len() < 20);
+        assert!(relative(&folded, &apart) < 2e-6);
+    }
+}
+
 #[test]
 fn what_is_not_a_number_stays_none() {
     let norm = norm::<Fast>(1, &numbers(&[1]), &numbers(&[1]));

@@ -19,6 +19,8 @@ const OFFSET: i64 = OVERSAMPLE as i64;
 const CAP: [i64; 3] = [2, 1, 0];
 /// Half the width of a straight piece, which reproduces OpenCV's thickness of 4.
 const RADIUS: f64 = 2.5;
+/// Cells that are looked at together: most of a map is empty.
+const STRIP: usize = 16;
 /// Rows that a piece can reach beyond its ends.
 const REACH: i64 = 2;
 
@@ -71,11 +73,17 @@ impl EdgeCanvas {
 
     /// Appends the map, `[cells, cells]`, and empties the canvas.
     pub fn take(&mut self, maps: &mut Vec<f32>) {
-        let value = |mask: &mut u64| match std::mem::take(mask) {
-            0 => 0.0,
-            mask => mask.count_ones() as f32 / 64.0,
-        };
-        maps.extend(self.masks.iter_mut().map(value));
+        let first = maps.len();
+        maps.resize(first + self.masks.len(), 0.0);
+        let values = maps[first..].chunks_mut(STRIP);
+        for (masks, values) in self.masks.chunks_mut(STRIP).zip(values) {
+            if masks.iter().fold(0, |all, mask| all | mask) == 0 {
+                continue;
+            }
+            for (mask, value) in masks.iter_mut().zip(values) {
+                *value = std::mem::take(mask).count_ones() as f32 / 64.0;
+            }
+        }
     }
 
     /// Covers the canvas pixels beside the segment from `a` to `b` and around its ends.

@@ -1,6 +1,7 @@
 //! A box blur (REFERENCE A5).
 
 use image::RgbImage;
+use multiversion::multiversion;
 
 const CHANNELS: usize = 3;
 /// A larger box would not fit the 32-bit sums; the largest picture asks for 819.
@@ -26,60 +27,142 @@ pub fn blur(image: &mut RgbImage, k: u32) {
     }
     let k = k.min(LARGEST) as usize;
     let row_len = width * CHANNELS;
-    let columns: Vec<usize> = window(width, k);
-    let rows: Vec<usize> = window(height, k);
+    let (columns, rows) = (window(width, k), window(height, k));
+    let mean = Mean::new(k);
+    let line = |y: usize| rows[y] * row_len..(rows[y] + 1) * row_len;
 
-    // Sums along each row, then a running sum of k such rows.
-    let mut sums = vec![0u32; row_len * height];
-    for (pixels, sums) in image
-        .chunks_exact(row_len)
-        .zip(sums.chunks_exact_mut(row_len))
-    {
-        let mut running = [0u32; CHANNELS];
-        for &x in &columns[..k - 1] {
-            add(&mut running, &pixels[x * CHANNELS..]);
-        }
-        for (x, out) in sums.chunks_exact_mut(CHANNELS).enumerate() {
-            add(&mut running, &pixels[columns[x + k - 1] * CHANNELS..]);
-            out.copy_from_slice(&running);
-            let leaving = &pixels[columns[x] * CHANNELS..];
-            for (r, &p) in running.iter_mut().zip(leaving) {
-                *r -= u32::from(p);
-            }
-        }
-    }
-    let line = |y: usize| &sums[rows[y] * row_len..][..row_len];
-    let mut running = vec![0u32; row_len];
+    // A running sum of k rows; then of k pixels along it.
+    let levels = image.as_raw().clone();
+    let mut running = vec![0; row_len];
     for y in 0..k - 1 {
-        running.iter_mut().zip(line(y)).for_each(|(r, s)| *r += s);
+        add(&mut running, &levels[line(y)]);
     }
-    let area = (k * k) as u32;
-    let (bias, divisor) = if matches!(k, 2 | 4 | 8) {
-        (area / 2 + 1, area)
-    } else {
-        // floor(s / area + 1/2) without fractions.
-        (area, 2 * area)
-    };
-    let factor = divisor / area;
-    let quotient = Divider::new(factor * 255 * area + bias, divisor);
-    let inverse = 1.0 / divisor as f32;
+    let mut sums = RowSums::new(columns.len(), k);
     for (y, out) in image.chunks_exact_mut(row_len).enumerate() {
-        running
-            .iter_mut()
-            .zip(line(y + k - 1))
-            .for_each(|(r, s)| *r += s);
-        if divisor <= SMALL_DIVISOR {
-            for (out, &sum) in out.iter_mut().zip(&running) {
-                // Signed, because those become floating-point numbers in one instruction.
-                let dividend = (factor * sum + bias) as i32 as f32;
-                *out = ((dividend * inverse + NUDGE) as i32).min(255) as u8;
+        add(&mut running, &levels[line(y + k - 1)]);
+        let pixels = sums.row.chunks_exact_mut(CHANNELS);
+        for (to, &from) in pixels.zip(&columns) {
+            to.copy_from_slice(&running[from * CHANNELS..][..CHANNELS]);
+        }
+        mean.of(sums.sum(), out);
+        subtract(&mut running, &levels[line(y)]);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add(running: &mut [u32], levels: &[u8]) {
+    for (sum, &level) in running.iter_mut().zip(levels) {
+        *sum += u32::from(level);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn subtract(running: &mut [u32], levels: &[u8]) {
+    for (sum, &level) in running.iter_mut().zip(levels) {
+        *sum -= u32::from(level);
+    }
+}
+
+/// Sums of `k` neighbouring pixels of a row, from sums of 1, 2, 4, ... of them, as many as `k` has bits: each is one pass over the
+/// row, and no number waits for the one before it.
+struct RowSums {
+    /// The mirrored row, to be filled in before each sum.
+    row: Vec<u32>,
+    other: Vec<u32>,
+    sums: Vec<u32>,
+    k: usize,
+}
+
+impl RowSums {
+    /// For a mirrored row of `pixels` pixels.
+    fn new(pixels: usize, k: usize) -> Self {
+        let values = pixels * CHANNELS;
+        Self {
+            row: vec![0; values],
+            other: vec![0; values],
+            sums: vec![0; (pixels + 1 - k) * CHANNELS],
+            k,
+        }
+    }
+
+    /// Uses `row` up.
+    fn sum(&mut self) -> &[u32] {
+        self.sums.fill(0);
+        let (mut power, mut done) = (1, 0);
+        loop {
+            if self.k & power != 0 {
+                add_row(&mut self.sums, &self.row[done * CHANNELS..]);
+                done += power;
             }
+            if 2 * power > self.k {
+                return &self.sums;
+            }
+            add_shifted(&mut self.other, &self.row, power * CHANNELS);
+            std::mem::swap(&mut self.row, &mut self.other);
+            power *= 2;
+        }
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn add_row(sums: &mut [u32], row: &[u32]) {
+    for (sum, value) in sums.iter_mut().zip(row) {
+        *sum += value;
+    }
+}
+
+/// `out[i] = row[i] + row[i + shift]`, as far as there are both.
+#[multiversion(targets("x86_64+avx2"))]
+fn add_shifted(out: &mut [u32], row: &[u32], shift: usize) {
+    for (out, (a, b)) in out.iter_mut().zip(row.iter().zip(&row[shift..])) {
+        *out = a + b;
+    }
+}
+
+/// From the sum over a box to its mean, rounded as OpenCV does.
+struct Mean {
+    factor: u32,
+    bias: u32,
+    divisor: u32,
+    large: Divider,
+}
+
+impl Mean {
+    fn new(k: usize) -> Self {
+        let area = (k * k) as u32;
+        let (bias, divisor) = if matches!(k, 2 | 4 | 8) {
+            (area / 2 + 1, area)
         } else {
-            for (out, &sum) in out.iter_mut().zip(&running) {
-                *out = quotient.of(factor * sum + bias).min(255) as u8;
+            // floor(s / area + 1/2) without fractions.
+            (area, 2 * area)
+        };
+        let factor = divisor / area;
+        Self {
+            factor,
+            bias,
+            divisor,
+            large: Divider::new(factor * 255 * area + bias, divisor),
+        }
+    }
+
+    fn of(&self, sums: &[u32], out: &mut [u8]) {
+        if self.divisor <= SMALL_DIVISOR {
+            small_quotients(sums, self.factor, self.bias, self.divisor, out);
+        } else {
+            for (out, &sum) in out.iter_mut().zip(sums) {
+                *out = self.large.of(self.factor * sum + self.bias).min(255) as u8;
             }
         }
-        running.iter_mut().zip(line(y)).for_each(|(r, s)| *r -= s);
+    }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+fn small_quotients(sums: &[u32], factor: u32, bias: u32, divisor: u32, out: &mut [u8]) {
+    let inverse = 1.0 / divisor as f32;
+    for (out, &sum) in out.iter_mut().zip(sums) {
+        // Signed, because those become floating-point numbers in one instruction.
+        let dividend = (factor * sum + bias) as i32 as f32;
+        *out = ((dividend * inverse + NUDGE) as i32).min(255) as u8;
     }
 }
 
@@ -101,12 +184,6 @@ impl Divider {
 
     fn of(&self, dividend: u32) -> u32 {
         ((u64::from(dividend) * self.factor) >> self.shift) as u32
-    }
-}
-
-fn add(running: &mut [u32; CHANNELS], pixel: &[u8]) {
-    for (r, &p) in running.iter_mut().zip(pixel) {
-        *r += u32::from(p);
     }
 }
 

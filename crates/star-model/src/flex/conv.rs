@@ -105,9 +105,16 @@ impl Shape {
     }
 }
 
-/// `x [batch, input, h, w]`, `weight [output, input, kernel, kernel]`, `bias [output]` -> `[batch, output, h, w]`
-pub(super) fn forward(x: &[f32], weight: &[f32], bias: &[f32], shape: Shape) -> Vec<f32> {
-    convolve(x, &by_cell(weight, shape), Some(bias), shape)
+/// `x [batch, input, h, w]`, `weight [output, input, kernel, kernel]`, `bias [output]` -> `[batch, output, h, w]`, negative values
+/// cut off if asked for
+pub(super) fn forward(
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    relu: bool,
+    shape: Shape,
+) -> Vec<f32> {
+    convolve(x, &by_cell(weight, shape), Some(bias), relu, shape)
 }
 
 /// The gradient of the input, `[batch, input, h, w]`, from that of the output: the convolution with the kernel turned round.
@@ -120,7 +127,7 @@ pub(super) fn input_gradient(gradient: &[f32], weight: &[f32], shape: Shape) -> 
             turned.extend(cell.chunks_exact(input).map(|row| row[i]));
         }
     }
-    convolve(gradient, &turned, None, shape.reversed())
+    convolve(gradient, &turned, None, false, shape.reversed())
 }
 
 /// The gradients of weight and bias.
@@ -179,7 +186,7 @@ fn by_cell(weight: &[f32], shape: Shape) -> Cow<'_, [f32]> {
     Cow::Owned(matrices)
 }
 
-fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, shape: Shape) -> Vec<f32> {
+fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: Shape) -> Vec<f32> {
     let (input, output, pixels) = (shape.input, shape.output, shape.pixels());
     let mut y = vec![0.0; shape.batch * output * pixels];
     let faces = y.par_chunks_exact_mut(output * pixels);
@@ -205,6 +212,10 @@ fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, shape: Shape) -> Vec
                             Matrix::rows(x, pixels),
                         ),
                         Some(framed) => convolve_framed(framed, cells, first, y, shape),
+                    }
+                    if relu {
+                        // Not `max`: a value that is not a number stays one.
+                        y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
                     }
                 });
         });

@@ -10,7 +10,7 @@ mod matmul;
 mod norm;
 mod tensors;
 
-pub(crate) use tensors::{convolve, norm_relu, scale_relu};
+pub(crate) use tensors::{convolve, convolve_scale_relu, norm_relu, scale_relu};
 
 /// Partial sums side by side: what makes a sum fast, and more exact.
 const LANES: usize = 16;

@@ -29,6 +29,30 @@ pub(crate) fn convolve<B: Backend>(
     own(autodiff::convolve(x, as_ref(weight)?, as_ref(bias)?)?)
 }
 
+/// ReLU of the convolution times `scale` plus `shift`, `[output]` each: a batch norm with fixed statistics costs nothing more
+/// when it is multiplied into the weights. `None` where it is not this backend without gradients.
+pub(crate) fn convolve_scale_relu<B: Backend>(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+    scale: &Tensor<B, 1>,
+    shift: &Tensor<B, 1>,
+) -> Option<Tensor<B, 4>> {
+    let (x, weight) = (floats::<4>(as_ref(x)?)?, floats::<4>(as_ref(weight)?)?);
+    let [bias, scale, shift] = [bias, scale, shift].map(|v| floats::<1>(as_ref(v)?));
+    let (bias, scale, shift) = (bias?, scale?, shift?);
+    let shape = conv_shape(&x, &weight);
+    let per_output = weight.chunks_exact(weight.len() / scale.len());
+    let weight: Vec<f32> = (per_output.zip(scale.iter()))
+        .flat_map(|(weights, scale)| weights.iter().map(move |weight| weight * scale))
+        .collect();
+    let bias: Vec<f32> = (bias.iter().zip(scale.iter()).zip(shift.iter()))
+        .map(|((bias, scale), shift)| bias * scale + shift)
+        .collect();
+    let y = conv::forward(&x, &weight, &bias, true, shape);
+    own(tensor::<4>(from_vec(y, shape.output_shape())))
+}
+
 /// What a batch norm in training gives.
 pub(crate) struct Normalised<B: Backend> {
     /// `[batch, channels, h, w]`
@@ -152,9 +176,14 @@ pub(super) fn conv_forward(
     bias: &Floats,
     shape: conv::Shape,
 ) -> FlexTensor {
-    let y = conv::forward(x, weight, bias, shape);
-    let of = Shape::new([shape.batch, shape.output, shape.height, shape.width]);
-    from_vec(y, of)
+    let y = conv::forward(x, weight, bias, false, shape);
+    from_vec(y, shape.output_shape())
+}
+
+impl conv::Shape {
+    fn output_shape(&self) -> Shape {
+        Shape::new([self.batch, self.output, self.height, self.width])
+    }
 }
 
 /// `1 / sqrt(variance + epsilon)`
