@@ -116,8 +116,12 @@ def time_onnxruntime(args, network):
     net = build(torch, network, "cpu").eval()
 
     class Landmarks(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = net
+
         def forward(self, images):
-            return net(images)[-1].landmarks
+            return self.net(images)[-1].landmarks
 
     images = torch.rand(args.batch, 3, size, size) * 2 - 1
     file = io.BytesIO()

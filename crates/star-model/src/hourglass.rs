@@ -124,6 +124,10 @@ impl<B: Backend> Hourglass<B> {
 
 /// The maximum of 2x2 pixels; an odd last row or column is left out.
 pub fn halve<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+    #[cfg(feature = "flex")]
+    if let Some(y) = crate::flex::halve(&x) {
+        return y;
+    }
     max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)
 }
 

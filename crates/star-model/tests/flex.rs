@@ -6,12 +6,13 @@ mod support;
 use burn::backend::{Autodiff, Flex, NdArray};
 use burn::module::AutodiffModule;
 use burn::tensor::backend::Backend;
-use burn::tensor::module::conv2d;
+use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Distribution, Tensor, TensorData};
 use star_model::Mode;
 use star_model::batch_norm::{BatchNorm, EPSILON, MOMENTUM};
 use star_model::conv::{Conv, ConvConfig};
+use star_model::hourglass::halve;
 use support::{distance, floats};
 
 type Fast = Autodiff<Flex>;
@@ -20,7 +21,7 @@ type Fast = Autodiff<Flex>;
 const TOLERANCE: f64 = 2e-5;
 
 /// kernel, channels in, channels out, height, width, batch: each runs over the borders of some block that the fast way works in.
-const SHAPES: [[usize; 6]; 12] = [
+const SHAPES: [[usize; 6]; 15] = [
     [1, 3, 5, 7, 3, 1],
     [1, 64, 64, 1, 1, 6],
     [1, 256, 98, 16, 16, 2],
@@ -31,6 +32,9 @@ const SHAPES: [[usize; 6]; 12] = [
     [3, 33, 17, 37, 41, 5],
     [3, 128, 128, 16, 16, 2],
     [3, 40, 72, 64, 64, 1],
+    [3, 64, 48, 33, 39, 2],
+    [3, 32, 130, 41, 64, 1],
+    [3, 70, 32, 128, 130, 1],
     [5, 4, 6, 12, 7, 2],
     [7, 6, 8, 20, 18, 3],
 ];
@@ -217,6 +221,31 @@ fn an_inference_norm_is_burns() {
     let fast = norm::<Flex>(9, &scale, &shift).forward_relu(tensor(&x), Mode::Eval);
     let plain = norm::<NdArray>(9, &scale, &shift).forward_relu(tensor(&x), Mode::Eval);
     assert!(relative(&floats(fast), &floats(plain)) < 1e-6);
+}
+
+#[test]
+fn pooling_is_burns() {
+    for shape in [[1, 1, 2, 2], [2, 3, 8, 6], [3, 2, 7, 9], [1, 5, 1, 4]] {
+        // Few different values, so that the largest one is there more than once.
+        let x = (tensor::<Flex, 4>(&numbers(&shape)) * 2.0)
+            .round()
+            .into_data();
+        let (here, there) = (tracked::<4>(&x), tracked::<4>(&x));
+        let fast = halve(here.clone());
+        let plain = max_pool2d(there.clone(), [2, 2], [2, 2], [0, 0], [1, 1], false);
+        assert_eq!(fast.dims(), plain.dims());
+        assert_eq!(floats(fast.clone()), floats(plain.clone()));
+        assert_eq!(floats(halve(tensor::<Flex, 4>(&x))), floats(plain.clone()));
+        if fast.shape().num_elements() == 0 {
+            continue;
+        }
+        let up = tensor::<Fast, 4>(&numbers(&fast.dims()));
+        let gradient = |y: Tensor<Fast, 4>, x: &Tensor<Fast, 4>| {
+            let gradients = (y * up.clone()).sum().backward();
+            floats(x.grad(&gradients).expect("of the input"))
+        };
+        assert_eq!(gradient(fast, &here), gradient(plain, &there), "{shape:?}");
+    }
 }
 
 /// Running statistics of all kinds, so that folding them into weights changes the weights.

@@ -8,7 +8,8 @@ use burn::tensor::{Shape, Tensor, TensorPrimitive};
 
 use super::conv;
 use super::norm::{self, Channel};
-use super::tensors::{Floats, conv_forward, conv_shape, from_vec, inverse_std, tensor};
+use super::pool;
+use super::tensors::{Floats, conv_forward, conv_shape, from_vec, halved, inverse_std, tensor};
 
 type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
 
@@ -75,7 +76,7 @@ impl Backward<Flex, 3> for Convolution {
 }
 
 /// The gradient of a step's output, which is `f32` because the output is.
-fn gradient_of<S>(ops: &Ops<S, 3>, grads: &mut Gradients) -> Floats {
+fn gradient_of<S, const N: usize>(ops: &Ops<S, N>, grads: &mut Gradients) -> Floats {
     let gradient = grads.consume::<Flex>(&ops.node);
     Floats::of(&gradient).expect("a gradient has the type of its tensor")
 }
@@ -163,6 +164,38 @@ impl Backward<Flex, 3> for NormRelu {
             if let Some(node) = parent {
                 grads.register::<Flex>(node.id, from_vec(values, shape));
             }
+        }
+    }
+}
+
+/// `None` if the tensor is not `f32`.
+pub(super) fn halve(x: &Tracked<4>) -> Option<Tracked<4>> {
+    let x = x.clone().into_primitive().tensor();
+    let input = Floats::of(&x.primitive)?;
+    let y = halved(&input);
+    let step = Halve.prepare::<NoCheckpointing>([x.node]);
+    let y = match step.compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(input, y),
+        OpsKind::UnTracked(step) => step.finish(y),
+    };
+    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+}
+
+#[derive(Debug)]
+struct Halve;
+
+impl Backward<Flex, 1> for Halve {
+    /// The input.
+    type State = Floats;
+
+    fn backward(self, ops: Ops<Self::State, 1>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradient_of(&ops, grads);
+        let x = ops.state;
+        let [parent] = ops.parents;
+        if let Some(node) = parent {
+            let [_, _, h, w] = x.shape().dims();
+            let values = pool::backward(&x, &gradient, [h, w]);
+            grads.register::<Flex>(node.id, from_vec(values, x.shape()));
         }
     }
 }

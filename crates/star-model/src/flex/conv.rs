@@ -5,17 +5,19 @@
 //! shifted input. The last columns of each row come out meaningless (they run over the row's end) and are left out.
 
 use std::borrow::Cow;
+use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
 use super::matmul::{Matrix, add_product};
+use super::winograd;
 
 /// Output channels computed together. Fixed, so that rounding does not depend on the number of threads.
 const CHANNELS: usize = 64;
 /// About how many pixels are computed together: what a task touches should stay in the cache.
 const PIXELS: usize = 1024;
-/// Channels that are transposed together.
-const STRIP: usize = 16;
+/// Side of the squares that are transposed together.
+const SQUARE: usize = 4;
 /// Faces whose transposed copies are in memory together while the weights' gradient is summed.
 const FACES: usize = 4;
 
@@ -90,18 +92,42 @@ impl Shape {
         let mut out = vec![0.0; places * channels];
         for y in 0..self.height {
             let to = &mut out[(start + y * self.framed_width()) * channels..];
-            for first in (0..channels).step_by(STRIP) {
-                let strip = first..channels.min(first + STRIP);
-                for x in 0..self.width {
-                    let from = face[y * self.width + x..].iter().step_by(self.pixels());
-                    let to = &mut to[x * channels..][strip.clone()];
-                    for (to, from) in to.iter_mut().zip(from.skip(first)) {
-                        *to = *from;
+            let row = &face[y * self.width..];
+            transpose(
+                row,
+                self.pixels(),
+                &mut to[..self.width * channels],
+                channels,
+            );
+        }
+        out
+    }
+}
+
+/// Rows of `from`, `stride` apart and one for each of `columns`, become the columns of `to`.
+///
+/// In small squares, which stay in registers.
+fn transpose(from: &[f32], stride: usize, to: &mut [f32], columns: usize) {
+    let rows = to.len() / columns;
+    for column in (0..columns).step_by(SQUARE) {
+        for row in (0..rows).step_by(SQUARE) {
+            if column + SQUARE <= columns && row + SQUARE <= rows {
+                let mut square = [[0.0; SQUARE]; SQUARE];
+                for (i, line) in square.iter_mut().enumerate() {
+                    line.copy_from_slice(&from[(column + i) * stride + row..][..SQUARE]);
+                }
+                for i in 0..SQUARE {
+                    let line = square.map(|line| line[i]);
+                    to[(row + i) * columns + column..][..SQUARE].copy_from_slice(&line);
+                }
+            } else {
+                for column in column..columns.min(column + SQUARE) {
+                    for row in row..rows.min(row + SQUARE) {
+                        to[row * columns + column] = from[column * stride + row];
                     }
                 }
             }
         }
-        out
     }
 }
 
@@ -187,9 +213,13 @@ fn by_cell(weight: &[f32], shape: Shape) -> Cow<'_, [f32]> {
 }
 
 fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: Shape) -> Vec<f32> {
+    if winograd::pays(&shape) {
+        return winograd::convolve(x, cells, bias, relu, &shape);
+    }
     let (input, output, pixels) = (shape.input, shape.output, shape.pixels());
-    let mut y = vec![0.0; shape.batch * output * pixels];
-    let faces = y.par_chunks_exact_mut(output * pixels);
+    let len = shape.batch * output * pixels;
+    let mut values = Vec::with_capacity(len);
+    let faces = values.spare_capacity_mut()[..len].par_chunks_exact_mut(output * pixels);
     faces
         .zip(x.par_chunks_exact(input * pixels))
         .for_each(|(y, x)| {
@@ -198,11 +228,7 @@ fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: S
                 .enumerate()
                 .for_each(|(block, y)| {
                     let first = block * CHANNELS;
-                    if let Some(bias) = bias {
-                        for (y, bias) in y.chunks_exact_mut(pixels).zip(&bias[first..]) {
-                            y.fill(*bias);
-                        }
-                    }
+                    let y = filled(y, pixels, bias.map(|bias| &bias[first..]));
                     match &framed {
                         None => add_product(
                             [y.len() / pixels, pixels, input],
@@ -214,12 +240,27 @@ fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: S
                         Some(framed) => convolve_framed(framed, cells, first, y, shape),
                     }
                     if relu {
-                        // Not `max`: a value that is not a number stays one.
-                        y.iter_mut().filter(|y| **y < 0.0).for_each(|y| *y = 0.0);
+                        y.iter_mut()
+                            .for_each(|y| *y = super::norm::at_least(*y, 0.0));
                     }
                 });
         });
-    y
+    // SAFETY: there is room for them, and every block of every face was filled.
+    unsafe { values.set_len(len) };
+    values
+}
+
+/// Memory that was never written to, `pixels` a channel, with the channel's bias everywhere.
+fn filled<'a>(
+    memory: &'a mut [MaybeUninit<f32>],
+    pixels: usize,
+    bias: Option<&[f32]>,
+) -> &'a mut [f32] {
+    for (channel, memory) in memory.chunks_mut(pixels).enumerate() {
+        memory.fill(MaybeUninit::new(bias.map_or(0.0, |bias| bias[channel])));
+    }
+    // SAFETY: the chunks are all of it, and each was filled.
+    unsafe { &mut *(memory as *mut [MaybeUninit<f32>] as *mut [f32]) }
 }
 
 /// Adds the channels from `first` on to `y [some, h, w]`, a few rows at a time.

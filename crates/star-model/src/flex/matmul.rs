@@ -47,11 +47,33 @@ impl<'a> Matrix<'a> {
 /// # Panics
 /// When one of them does not lie within its slice, or rows of `out` overlap.
 pub(super) fn add_product(
+    sizes: [usize; 3],
+    out: &mut [f32],
+    out_stride: usize,
+    a: Matrix,
+    b: Matrix,
+) {
+    product(sizes, out, out_stride, a, b, true);
+}
+
+/// `out = a b`, as [`add_product`].
+pub(super) fn set_product(
+    sizes: [usize; 3],
+    out: &mut [f32],
+    out_stride: usize,
+    a: Matrix,
+    b: Matrix,
+) {
+    product(sizes, out, out_stride, a, b, false);
+}
+
+fn product(
     [m, n, k]: [usize; 3],
     out: &mut [f32],
     out_stride: usize,
     a: Matrix,
     b: Matrix,
+    add: bool,
 ) {
     if m == 0 || n == 0 || k == 0 {
         return;
@@ -68,14 +90,14 @@ pub(super) fn add_product(
             out.as_mut_ptr(),
             1,
             out_stride as isize,
-            true,
+            add,
             a.data.as_ptr().add(a.start),
             a.column_stride as isize,
             a.row_stride as isize,
             b.data.as_ptr().add(b.start),
             b.column_stride as isize,
             b.row_stride as isize,
-            1.0,
+            if add { 1.0 } else { 0.0 },
             1.0,
             false,
             false,

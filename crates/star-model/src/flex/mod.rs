@@ -1,16 +1,18 @@
 //! Burn's CPU backend, the part of it that a hourglass spends its time in, faster.
 //!
-//! Convolutions of stride 1 and batch norms, with gradients of their own. They are plain functions of slices; [`convolve`] and
-//! [`norm_relu`] say whether a tensor is one of this backend's, tracked or not, and leave all others to Burn's operations.
+//! Convolutions of stride 1, batch norms and pooling, with gradients of their own. They are plain functions of slices; [`convolve`]
+//! and its like say whether a tensor is one of this backend's, tracked or not, and leave all others to Burn's operations.
 //! Tests hold values and gradients against those.
 
 mod autodiff;
 mod conv;
 mod matmul;
 mod norm;
+mod pool;
 mod tensors;
+mod winograd;
 
-pub(crate) use tensors::{convolve, convolve_scale_relu, norm_relu, scale_relu};
+pub(crate) use tensors::{convolve, convolve_scale_relu, halve, norm_relu, scale_relu};
 
 /// Partial sums side by side: what makes a sum fast, and more exact.
 const LANES: usize = 16;

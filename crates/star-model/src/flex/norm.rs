@@ -1,5 +1,7 @@
 //! Batch normalisation with the ReLU behind it, in as few passes over memory as there can be.
 
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use super::sum;
@@ -32,22 +34,43 @@ pub(super) fn statistics(x: &[f32], channels: usize, pixels: usize) -> Vec<(f32,
     (0..channels).into_par_iter().map(one).collect()
 }
 
+/// The value, or `floor` where it is less. Not `max`: a value that is not a number stays one.
+pub(super) fn at_least(value: f32, floor: f32) -> f32 {
+    if value < floor { floor } else { value }
+}
+
 /// `[batch, channels, pixels]`, same shape out.
 pub(super) fn forward(x: &[f32], channels: &[Channel], relu: bool, pixels: usize) -> Vec<f32> {
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-    let mut y = vec![0.0; x.len()];
-    let planes = y
-        .par_chunks_exact_mut(pixels)
-        .zip(x.par_chunks_exact(pixels));
-    planes.enumerate().for_each(|(i, (y, x))| {
+    let write = |i: usize, y: &mut [MaybeUninit<f32>]| {
         let channel = channels[i % channels.len()];
+        let x = &x[i * pixels..][..y.len()];
         for (y, x) in y.iter_mut().zip(x) {
-            // Not `max`: a value that is not a number stays one.
-            let value = channel.apply(*x);
-            *y = if value < floor { floor } else { value };
+            y.write(at_least(channel.apply(*x), floor));
         }
-    });
-    y
+    };
+    // SAFETY: there is a value of x for each of y.
+    unsafe { by_plane(x.len(), pixels, write) }
+}
+
+/// `len` values, whose planes of `pixels` each are written side by side.
+///
+/// # Safety
+/// `write` must write every value of each plane it is given.
+unsafe fn by_plane(
+    len: usize,
+    pixels: usize,
+    write: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
+) -> Vec<f32> {
+    let mut values = Vec::with_capacity(len);
+    let memory = &mut values.spare_capacity_mut()[..len];
+    memory
+        .par_chunks_mut(pixels)
+        .enumerate()
+        .for_each(|(i, plane)| write(i, plane));
+    // SAFETY: there is room for them, and every plane was written.
+    unsafe { values.set_len(len) };
+    values
 }
 
 /// Gradients of input, gamma and beta.
@@ -89,28 +112,24 @@ pub(super) fn backward(
     let sums: Vec<(f32, f32)> = (0..count).into_par_iter().map(sums).collect();
 
     let values = (x.len() / count) as f32;
-    let mut input = vec![0.0; x.len()];
-    let planes = input.par_chunks_exact_mut(pixels);
-    let given = x
-        .par_chunks_exact(pixels)
-        .zip(gradient.par_chunks_exact(pixels));
-    planes
-        .zip(given)
-        .enumerate()
-        .for_each(|(i, (out, (x, gradient)))| {
-            let i = i % count;
-            let channel = channels[i];
-            let mean = sums[i].0 / values;
-            let slope = sums[i].1 * inverse_std[i] / values;
-            for ((out, &x), &gradient) in out.iter_mut().zip(x).zip(gradient) {
-                let passed = if channel.apply(x) > floor {
-                    gradient
-                } else {
-                    0.0
-                };
-                *out = channel.scale * (passed - mean - (x - channel.mean) * slope);
-            }
-        });
+    let write = |plane: usize, out: &mut [MaybeUninit<f32>]| {
+        let i = plane % count;
+        let channel = channels[i];
+        let mean = sums[i].0 / values;
+        let slope = sums[i].1 * inverse_std[i] / values;
+        let first = plane * pixels;
+        let (x, gradient) = (&x[first..][..out.len()], &gradient[first..][..out.len()]);
+        for (out, (&x, &gradient)) in out.iter_mut().zip(x.iter().zip(gradient)) {
+            let passed = if channel.apply(x) > floor {
+                gradient
+            } else {
+                0.0
+            };
+            out.write(channel.scale * (passed - mean - (x - channel.mean) * slope));
+        }
+    };
+    // SAFETY: there is a value of x and of the gradient for each of the output.
+    let input = unsafe { by_plane(x.len(), pixels, write) };
     Gradients {
         input,
         gamma: sums.iter().map(|sums| sums.1).collect(),

@@ -11,6 +11,7 @@ use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
 use super::autodiff;
 use super::conv;
 use super::norm::{self, Channel};
+use super::pool;
 use crate::batch_norm::EPSILON;
 
 /// A "same" convolution of stride 1; `None` for other backends and for other numbers than `f32`.
@@ -98,6 +99,20 @@ pub(crate) fn scale_relu<B: Backend>(
     let [_, _, h, w] = x.shape().dims();
     let y = norm::forward(&x, &channels, relu, h * w);
     own(tensor::<4>(from_vec(y, x.shape())))
+}
+
+/// The maximum of 2x2 pixels, an odd last row or column left out; `None` where it is not this backend.
+pub(crate) fn halve<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
+    if let Some(x) = as_ref(x) {
+        return own(tensor::<4>(halved(&floats::<4>(x)?)));
+    }
+    own(autodiff::halve(as_ref(x)?)?)
+}
+
+pub(super) fn halved(x: &Floats) -> FlexTensor {
+    let [batch, channels, h, w] = x.shape().dims();
+    let y = pool::forward(x, [h, w]);
+    from_vec(y, Shape::new([batch, channels, h / 2, w / 2]))
 }
 
 fn as_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
