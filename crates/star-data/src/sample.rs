@@ -259,18 +259,15 @@ pub fn network_input(crop: &RgbImage) -> Vec<f32> {
 
 /// Appends [`network_input`] to those of other crops.
 pub(crate) fn extend_network_input(inputs: &mut Vec<f32>, crop: &RgbImage) {
-    let pixels = crop.as_raw().len() / 3;
-    let first = inputs.len();
-    inputs.resize(first + 3 * pixels, 0.0);
-    let planes = inputs[first..].chunks_exact_mut(pixels.max(1));
-    for (plane, channel) in planes.zip([2, 1, 0]) {
-        fill_plane(plane, crop, channel);
-    }
+    let (pixels, _) = crop.as_raw().as_chunks();
+    extend_planes(inputs, pixels);
 }
 
 #[multiversion(targets("x86_64+avx2"))]
-fn fill_plane(plane: &mut [f32], crop: &[u8], channel: usize) {
-    for (value, pixel) in plane.iter_mut().zip(crop.chunks_exact(3)) {
-        *value = (f32::from(pixel[channel]) - 127.5) / 127.5;
-    }
+fn extend_planes(inputs: &mut Vec<f32>, pixels: &[[u8; 3]]) {
+    let value = |level: &u8| (f32::from(*level) - 127.5) / 127.5;
+    inputs.reserve(3 * pixels.len());
+    inputs.extend(pixels.iter().map(|[_, _, blue]| value(blue)));
+    inputs.extend(pixels.iter().map(|[_, green, _]| value(green)));
+    inputs.extend(pixels.iter().map(|[red, _, _]| value(red)));
 }
