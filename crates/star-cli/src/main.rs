@@ -5,8 +5,10 @@ mod allocator;
 mod backend;
 mod commands;
 mod error;
+mod finder;
 mod progress;
 mod shipped;
+mod writable;
 
 use std::process::ExitCode;
 
