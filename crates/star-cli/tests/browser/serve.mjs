@@ -65,7 +65,8 @@ async function browse(name, options, visit) {
     assert.deepEqual(own, [], "errors in the console");
     assert.deepEqual(strange, [], "requests to other machines");
   } catch (error) {
-    await shot("failed");
+    // The reason is what counts.
+    await shot("failed").catch(() => {});
     throw error;
   } finally {
     await context.close();
