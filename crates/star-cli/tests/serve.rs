@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server; it ends with the test.
 struct Server {
-    child: Child,
+    child: EndsWithTest,
     address: SocketAddr,
     /// What it said before it was ready.
     said: String,
@@ -66,8 +66,10 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .expect("star starts");
+        let stdout = child.stdout.take();
+        let child = EndsWithTest(child);
         let mut said = String::new();
-        let mut lines = BufReader::new(child.stdout.take().expect("a pipe"));
+        let mut lines = BufReader::new(stdout.expect("a pipe"));
         let address = loop {
             let before = said.len();
             let read = lines.read_line(&mut said).expect("lines");
@@ -145,18 +147,21 @@ impl Server {
 
     /// The most memory that it ever had, in MiB; None where the system does not tell.
     fn most_memory(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).ok()?;
         let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
         Some(kib / 1024)
     }
 }
 
-impl Drop for Server {
+/// A program that does not outlive its test, whatever becomes of that.
+struct EndsWithTest(Child);
+
+impl Drop for EndsWithTest {
     fn drop(&mut self) {
-        // Nothing to do about a server that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        // Nothing to do about a program that is gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -377,7 +382,7 @@ fn strangers_are_refused() {
 #[cfg(target_os = "linux")]
 fn nothing_but_loopback_listens() {
     let server = Server::start(&[]);
-    let folder = format!("/proc/{}/fd", server.child.id());
+    let folder = format!("/proc/{}/fd", server.child.0.id());
     let sockets: Vec<String> = std::fs::read_dir(folder)
         .expect("its files")
         .filter_map(|entry| std::fs::read_link(entry.ok()?.path()).ok())
@@ -515,11 +520,12 @@ fn what_cannot_be_served_is_told_at_once() {
 #[cfg(unix)]
 fn it_says_what_it_shows_and_ends_when_it_is_told() {
     let folder = Folder::new();
-    let mut child = folder
+    let started = folder
         .command(&["serve", "--port", "0"])
         .stdout(Stdio::piped())
-        .spawn()
-        .expect("star starts");
+        .spawn();
+    let mut ends = EndsWithTest(started.expect("star starts"));
+    let child = &mut ends.0;
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let first = lines.next().expect("a line").expect("text");
     assert!(
