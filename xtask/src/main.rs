@@ -13,6 +13,7 @@ cargo xtask COMMAND [OPTIONS]
   eval       evaluate weights on annotated faces: figures, and a page to look at
   compare    several runs or evaluations side by side
   predict    landmarks of faces in photos
+  serve      a page in the browser, on this machine only: drop a photo or use the camera
   calibrate  whether the ellipses around predicted points say the truth
   analyze    how heatmaps are stretched, point by point, and what that has to do with the errors
   prepare    a data set as it is handed out -> lists that train and evaluate
@@ -26,11 +27,12 @@ All but test and ci are commands of the `star` program, which is built first, in
 --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
 
 /// What is handed on to `star`.
-const STAR_COMMANDS: [&str; 10] = [
+const STAR_COMMANDS: [&str; 11] = [
     "train",
     "eval",
     "compare",
     "predict",
+    "serve",
     "calibrate",
     "analyze",
     "prepare",

@@ -10,4 +10,5 @@ pub mod model;
 pub mod over_lists;
 pub mod predict;
 pub mod prepare;
+pub mod serve;
 pub mod train;

@@ -5,8 +5,10 @@ mod allocator;
 mod backend;
 mod commands;
 mod error;
+mod finder;
 mod progress;
 mod shipped;
+mod writable;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,7 @@ enum Command {
     Eval(commands::eval::Args),
     Compare(commands::compare::Args),
     Predict(commands::predict::Args),
+    Serve(commands::serve::Args),
     Calibrate(commands::calibrate::Args),
     Analyze(commands::analyze::Args),
     Prepare(commands::prepare::Args),
@@ -39,8 +42,12 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    // A run of hours goes on when nobody reads what it prints.
-    if !matches!(cli.command, Command::Train(_) | Command::Predict(_)) {
+    // A run of hours goes on when nobody reads what it prints, and a server when a browser hangs up.
+    let goes_on = matches!(
+        cli.command,
+        Command::Train(_) | Command::Predict(_) | Command::Serve(_)
+    );
+    if !goes_on {
         end_quietly_with_the_reader();
     }
     let result = match cli.command {
@@ -48,6 +55,7 @@ fn main() -> ExitCode {
         Command::Eval(args) => commands::eval::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Predict(args) => commands::predict::run(args),
+        Command::Serve(args) => commands::serve::run(args),
         Command::Calibrate(args) => commands::calibrate::run(args),
         Command::Analyze(args) => commands::analyze::run(args),
         Command::Prepare(args) => commands::prepare::run(args),

@@ -10,7 +10,7 @@ use std::{
 
 use image::RgbImage;
 use serde_json::Value;
-use support::{Folder, TINY, text};
+use support::{Folder, TINY, text, with_layout_named};
 
 const POINTS: usize = 29;
 
@@ -445,6 +445,77 @@ fn what_cannot_be_meant_is_refused() {
         assert!(!message.contains("panicked"), "{message}");
     }
     assert!(!folder.join("predictions").exists(), "nothing half-done");
+}
+
+#[test]
+fn places_for_results_are_tried_before_the_work() {
+    let folder = folder();
+    for out in ["face.jpg", "face.jpg/deeper"] {
+        let message = folder.fail(&["predict", "none.png", "--weights", "w", "--out", out]);
+        assert!(
+            message.contains("results cannot be written to face.jpg"),
+            "{message}"
+        );
+    }
+    // Folders that are not there yet are made, but not to find that out.
+    succeed(&folder, &["none.png", "--out", "x/y/z"]);
+    assert!(folder.join("x/y/z/none.json").is_file());
+    folder.fail(&["predict", "no*.jpg", "--weights", "w", "--out", "v/w"]);
+    assert!(!folder.join("v").exists());
+    // Before anything is read: neither weights nor lists are there.
+    for args in [
+        &["eval", "--annotations", "l", "--json", "none/figures.json"][..],
+        &["eval", "--annotations", "l", "--report", "face.jpg"],
+        &[
+            "calibrate",
+            "--fit",
+            "l",
+            "--test",
+            "l",
+            "--csv",
+            "none/points.csv",
+        ],
+        &["analyze", "--annotations", "l", "--out", "face.jpg"],
+    ] {
+        let message = folder.fail(&[args, &["--weights", "missing", "--images", "."]].concat());
+        assert!(message.contains("results cannot be written"), "{message}");
+    }
+}
+
+#[test]
+fn nothing_on_standard_input_is_told() {
+    let folder = folder();
+    for (args, says) in [
+        (&["-"][..], "standard input was empty"),
+        (&["--raw-video", "4x4"], "no frame"),
+    ] {
+        let output = feed(&folder, args, b"");
+        let message = text(&output.stderr);
+        assert!(
+            !output.status.success() && message.contains(says),
+            "{message}"
+        );
+        assert!(!folder.join("predictions").exists(), "nothing half-done");
+    }
+    // Blank lines name nothing either; a name among them does.
+    assert!(!feed(&folder, &["-"], b"\n\n").status.success());
+    assert!(feed(&folder, &["-"], b"\nnone.png\n").status.success());
+}
+
+#[test]
+fn the_face_detector_is_for_faces() {
+    let folder = folder();
+    let weights = with_layout_named(&read(&folder, "w"), "beetle");
+    folder.write("w", weights);
+    let message = folder.fail(&["predict", "face.jpg", "--weights", "w"]);
+    for says in ["`beetle`", "--box", "--find-faces"] {
+        assert!(message.contains(says), "{message} lacks {says}");
+    }
+    assert!(!folder.join("predictions").exists(), "nothing half-done");
+    succeed(&folder, &["face.jpg", "--box", "170,60,100,110"]);
+    assert_eq!(json(&folder, "predictions/face.json")["layout"], "beetle");
+    let said = succeed(&folder, &["face.jpg", "--find-faces"]);
+    assert!(said.contains("1 face"), "{said}");
 }
 
 #[test]

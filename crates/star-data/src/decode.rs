@@ -61,17 +61,28 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
 /// When the content is no such picture, is damaged or cut off before its first pixel, or is larger than [`MAX_SIDE`] or
 /// [`MAX_PIXELS`]; memory for pixels is asked for after that is checked. `path` is for the message.
 pub fn decode_reporting(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
+    guarded(path, || decode(bytes, sniff::format(bytes)?))
+}
+
+/// Width and height in pixels as the file's header has them, before EXIF turns the picture: what memory it will need.
+///
+/// # Errors
+/// When [`decode_reporting`] would refuse it for what its header says; no memory for pixels is asked for.
+pub fn size_in_header(bytes: &[u8], path: &Path) -> Result<(u32, u32), DataError> {
+    guarded(path, || {
+        let opened = open(bytes, sniff::format(bytes)?, false);
+        Ok(opened?.dimensions())
+    })
+}
+
+/// The decoders are fuzzed, but a panic in one of them must not end a run of days.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, String>) -> Result<T, DataError> {
     let fail = |message: String| DataError::Image {
         path: path.to_path_buf(),
         message,
     };
-    // The decoders are fuzzed, but a panic in one of them must not end a run of days.
-    let result = catch_unwind(AssertUnwindSafe(|| {
-        let format = sniff::format(bytes)?;
-        decode(bytes, format)
-    }));
-    match result {
-        Ok(decoded) => decoded.map_err(fail),
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(done) => done.map_err(fail),
         Err(_) => Err(fail(
             "is damaged so that its decoder gave up; is the download complete?".into(),
         )),
@@ -95,12 +106,8 @@ fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, String> {
     decode_as_is(&mended, format, true).or(first)
 }
 
-/// `truncated` says that pixels may be missing and that this is no reason to fail.
-fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<Decoded, String> {
-    let unreadable = |e: image::ImageError| {
-        let cut = if truncated { "; it is cut off" } else { "" };
-        format!("cannot be decoded ({e}){cut}")
-    };
+/// A decoder that has read the header and found nothing too large in it.
+fn open(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<impl ImageDecoder, String> {
     if let Some((width, height)) = sniff::png_size(bytes, format) {
         // The PNG decoder makes room for a row as soon as it is opened.
         check_size(width, height, bytes.len())?;
@@ -109,9 +116,23 @@ fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<De
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_EXTRAS);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(unreadable)?;
+    let decoder = reader
+        .into_decoder()
+        .map_err(|e| unreadable(&e, truncated))?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, bytes.len())?;
+    Ok(decoder)
+}
+
+fn unreadable(error: &image::ImageError, truncated: bool) -> String {
+    let cut = if truncated { "; it is cut off" } else { "" };
+    format!("cannot be decoded ({error}){cut}")
+}
+
+/// `truncated` says that pixels may be missing and that this is no reason to fail.
+fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<Decoded, String> {
+    let mut decoder = open(bytes, format, truncated)?;
+    let (width, height) = decoder.dimensions();
     // A damaged EXIF block is no reason to lose the picture.
     let orientation = decoder.orientation().ok();
     let color = decoder.color_type();
@@ -123,7 +144,7 @@ fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<De
         // The rows before the cut are there.
         let usable = truncated && format == ImageFormat::Png;
         if !usable {
-            return Err(unreadable(error));
+            return Err(unreadable(&error, truncated));
         }
     }
     if truncated && pixels.iter().all(|&v| v == MISSING) {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use image::RgbImage;
 use safetensors::SafeTensors;
-use star_data::decode::{MAX_PIXELS, decode_bytes, decode_reporting};
+use star_data::decode::{MAX_PIXELS, decode_bytes, decode_reporting, size_in_header};
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -46,6 +46,12 @@ fn every_kind_has_the_pixels_that_others_see() {
             decoded.image.dimensions(),
             (w as u32, h as u32),
             "{name} lies on its side"
+        );
+        let (a, b) = size_in_header(&file(name), Path::new(name)).expect(name);
+        assert_eq!(
+            (a.min(b), a.max(b)),
+            (w.min(h) as u32, w.max(h) as u32),
+            "{name}: the header's size"
         );
         let theirs = RgbImage::from_raw(w as u32, h as u32, tensor.data().to_vec()).expect("size");
         // JPEG decoders round differently; nothing else does.
@@ -195,6 +201,9 @@ fn absurd_sizes_are_refused_before_memory_is_asked_for() {
     ] {
         let message = refusal(&bytes, "bomb");
         assert!(message.contains(says), "{message} lacks {says}");
+        // Who asks for the size only is told the same.
+        let asked = size_in_header(&bytes, Path::new("bomb")).expect_err(says);
+        assert_eq!(asked.to_string(), message);
     }
     assert_eq!(MAX_PIXELS, 128 << 20);
 }

@@ -16,6 +16,7 @@ use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
     progress::Printer,
+    writable::check_folder,
 };
 
 /// How heatmaps are stretched, point by point, and what that has to do with the errors
@@ -68,6 +69,7 @@ struct Document<'a> {
 }
 
 fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
+    check_folder(&args.out)?;
     let trained = read_weights::<B>(&args.lists.weights, device)?;
     let list = &args.annotations;
     let set = EvalSet {

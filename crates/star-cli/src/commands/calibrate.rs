@@ -17,6 +17,7 @@ use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
     progress::Printer,
+    writable::check_file,
 };
 
 /// Is the ellipse honest? How often annotated points lie inside the ellipses around predicted ones
@@ -86,6 +87,9 @@ struct Document<'a> {
 }
 
 fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
+    for file in [&args.json, &args.csv].into_iter().flatten() {
+        check_file(file)?;
+    }
     let trained = read_weights::<B>(&args.lists.weights, device)?;
     let mut fit = args.lists.open(&args.fit, &trained.layout)?;
     if let Some(share) = args.held_out {

@@ -19,6 +19,7 @@ use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, refuse_overwriting},
     progress::Printer,
+    writable::{check_file, check_folder},
 };
 
 /// The same disturbed crops at every call, so that figures compare.
@@ -109,6 +110,10 @@ fn evaluate<B: burn::tensor::backend::Backend>(
 ) -> Result<ExitCode, CliError> {
     if let Some(json) = &args.json {
         refuse_overwriting(json, &[&args.lists.weights, &args.annotations])?;
+        check_file(json)?;
+    }
+    if let Some(dir) = &args.report {
+        check_folder(dir)?;
     }
     if args.boxes == Boxes::Detector && args.box_noise.is_some() {
         return Err(CliError::Usage(

@@ -1,13 +1,13 @@
 //! `star predict`
 
-mod ahead;
-mod document;
-mod inputs;
+pub(super) mod ahead;
+pub(super) mod document;
+pub(super) mod inputs;
 mod names;
 mod output;
 mod raw_video;
 mod show;
-mod stills;
+pub(super) mod stills;
 mod video;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -33,7 +33,9 @@ use self::{
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
+    finder::finds_faces,
     shipped::weights_or_shipped,
+    writable::check_folder,
 };
 
 /// Faces that go through the network at once, whichever pictures they are of.
@@ -72,6 +74,9 @@ pub struct Args {
     /// Most faces of a picture; the most prominent are kept
     #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["boxes", "annotations"])]
     max_faces: Option<u16>,
+    /// The landmarks are of faces, although the layout is not a built-in one: use the face detector
+    #[arg(help_heading = "Faces", long, conflicts_with_all = ["boxes", "annotations"])]
+    find_faces: bool,
     /// Passes of the network: each after the first sees the face cropped around the points of the pass before
     #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     passes: u8,
@@ -185,7 +190,7 @@ fn number(text: &str, good: impl Fn(f64) -> bool, what: &str) -> Result<f64, Str
     }
 }
 
-fn positive(text: &str) -> Result<f64, String> {
+pub(super) fn positive(text: &str) -> Result<f64, String> {
     number(text, |v| v > 0.0, "above 0")
 }
 
@@ -217,8 +222,18 @@ impl Job for PredictJob {
 }
 
 fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
+    check_folder(&args.out)?;
     let weights = weights_or_shipped(args.weights.clone())?;
     let trained = read_weights::<B>(&weights, device)?;
+    let places_given = !args.boxes.is_empty() || args.annotations.is_some();
+    if !places_given && !finds_faces(&trained.layout, args.find_faces) {
+        return Err(CliError::Usage(format!(
+            "the landmarks of {} are those of the layout `{}`, and only faces are found here. Say where they are with --box X,Y,W,H or \
+             --annotations; if they are of faces after all, say --find-faces.",
+            weights.display(),
+            trained.layout.name
+        )));
+    }
     let (items, count) = items(args, &trained)?;
     let rule = CropRule {
         margin: args.margin.unwrap_or(trained.crop.margin),
@@ -267,6 +282,13 @@ fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, 
         Ok::<(), CliError>(())
     })?;
     output.finish()?;
+    if show.nothing() {
+        return Err(CliError::Usage(if args.raw_video.is_some() {
+            "standard input had no frame".into()
+        } else {
+            "no picture was named: standard input was empty".into()
+        }));
+    }
     Ok(show.finish(&args.out))
 }
 

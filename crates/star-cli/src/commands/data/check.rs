@@ -14,6 +14,7 @@ use star_train::{recipe::find_layout, run_dir::write_json};
 
 use crate::commands::over_lists::images_of;
 use crate::error::CliError;
+use crate::writable::check_file;
 
 /// Findings of a kind that are printed; --json has all.
 const SHOWN: usize = 5;
@@ -66,6 +67,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Some(first) => images_of(first, args.images.as_deref()),
         None => PathBuf::new(),
     };
+    if let Some(file) = &args.json {
+        check_file(file)?;
+    }
     let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));
     let furthest = AtomicUsize::new(0);
     let report = check_lists(&args.lists, &images, &layout, |done, all| {

@@ -1,12 +1,14 @@
 //! What is written about a picture, as JSON, CSV and .pts. docs/predict.md describes it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, path::Path};
 
+use burn::tensor::backend::Backend;
 use serde::Serialize;
 use star_data::{CropBox, Point, crop::CROP_UNIT};
-use star_train::{Prediction, detect::FaceBox};
+use star_train::{Prediction, TrainedNet, detect::FaceBox};
 
 use super::output::{Done, DoneFace};
+use crate::error::CliError;
 
 /// Goes up when a field changes its meaning or disappears; new fields do not count.
 pub const VERSION: u32 = 1;
@@ -17,6 +19,17 @@ pub struct Shared {
     pub points: usize,
     pub weights: String,
     pub weights_file: String,
+}
+
+impl Shared {
+    pub fn new<B: Backend>(trained: &TrainedNet<B>, weights: &Path) -> Self {
+        Self {
+            layout: trained.layout.name.clone(),
+            points: trained.layout.points,
+            weights: trained.provenance.clone(),
+            weights_file: weights.display().to_string(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -66,6 +79,16 @@ impl<'a> Document<'a> {
                 })
                 .collect(),
         }
+    }
+
+    /// The whole file, readable.
+    ///
+    /// # Errors
+    /// None that are known.
+    pub fn to_json(&self) -> Result<String, CliError> {
+        serde_json::to_string_pretty(self)
+            .map(|text| text + "\n")
+            .map_err(|e| CliError::Usage(e.to_string()))
     }
 }
 

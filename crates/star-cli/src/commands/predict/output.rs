@@ -14,7 +14,7 @@ use star_train::{
     Prediction, TrainedNet,
     detect::FaceBox,
     report::{Overlay, Picture, Spread},
-    run_dir::{write_json, write_whole},
+    run_dir::write_whole,
 };
 
 use super::{
@@ -68,12 +68,7 @@ impl<'a> Output<'a> {
         Self {
             args,
             edges: trained.layout.edges.clone(),
-            shared: Shared {
-                layout: trained.layout.name.clone(),
-                points: trained.layout.points,
-                weights: trained.provenance.clone(),
-                weights_file: weights.display().to_string(),
-            },
+            shared: Shared::new(trained, weights),
             names: Names::default(),
             point_files: Names::default(),
             jsonl: stream(Format::Jsonl, "predictions.jsonl"),
@@ -147,8 +142,8 @@ impl<'a> Output<'a> {
             path
         };
         if self.args.format.contains(&Format::Json) {
-            let document = Document::new(picture, &self.shared);
-            write_json(&path(&files.name, "json"), &document)?;
+            let document = Document::new(picture, &self.shared).to_json()?;
+            write_whole(&path(&files.name, "json"), document.as_bytes())?;
         }
         for (face, name) in picture.faces.iter().zip(&files.points) {
             write_whole(&path(name, "pts"), pts(face).as_bytes())?;

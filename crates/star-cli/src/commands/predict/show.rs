@@ -116,6 +116,11 @@ impl Show {
         }
     }
 
+    /// Whether no picture came, not even one that could not be read.
+    pub fn nothing(&self) -> bool {
+        self.pictures == 0 && self.failures.is_empty()
+    }
+
     /// Sums up; success if nothing went wrong.
     pub fn finish(self, out: &Path) -> ExitCode {
         if let Some(bar) = &self.bar {
