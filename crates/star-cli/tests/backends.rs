@@ -9,10 +9,14 @@ use std::collections::BTreeSet;
 
 use support::{Folder, TINY, text};
 
-/// Relative distance of two losses of the same step.
-const LOSS: f64 = 1e-4;
-/// Distance of two predictions of one point, in pixels of a crop of 64.
-const POINT: f64 = 2e-3;
+/// How far a backend may be from flex: losses of the same step, relatively; and one point, in pixels of a crop of 64.
+fn allowed(backend: &str) -> (f64, f64) {
+    match backend {
+        // Its matrix products may be in TF32, of 10 bits. Not measured on a GPU yet.
+        "cuda" => (5e-3, 0.05),
+        _ => (1e-4, 2e-3),
+    }
+}
 
 /// Other backends than flex that this binary has, by name.
 fn built_in() -> Vec<&'static str> {
@@ -132,7 +136,7 @@ fn assert_same_points(folder: &Folder, weights: &str, backend: &str) {
     let apart = here.iter().zip(&there).map(|(a, b)| (a - b).abs());
     let apart = apart.fold(0.0, f64::max);
     println!("{weights}: points on {backend} and flex at most {apart:.1e} pixels apart");
-    assert!(apart < POINT, "{weights}, {backend}: {apart}");
+    assert!(apart < allowed(backend).1, "{weights}, {backend}: {apart}");
 }
 
 #[test]
@@ -159,7 +163,10 @@ fn every_backend_gives_what_flex_gives() {
             .map(|(a, b)| (a - b).abs() / a.abs());
         let apart = apart.fold(0.0, f64::max);
         println!("{backend}: losses of 20 steps at most {apart:.1e} from flex's");
-        assert!(apart < LOSS, "{backend}: {flex:?} and {there:?}");
+        assert!(
+            apart < allowed(backend).0,
+            "{backend}: {flex:?} and {there:?}"
+        );
 
         assert_same_points(&folder, "learnt/weights/best.safetensors", backend);
         assert_same_points(
