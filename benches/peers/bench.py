@@ -12,10 +12,13 @@ import sys
 import time
 
 
-def check(peer):
+def check(peer, device):
     """Ends with a last line that says what is missing."""
     try:
-        import torch  # noqa: F401
+        import torch
+
+        if device == "cuda" and not torch.cuda.is_available():
+            sys.exit("this PyTorch sees no CUDA device")
 
         if peer == "onnxruntime":
             import onnx  # noqa: F401
@@ -149,7 +152,7 @@ def main():
     parser.add_argument("--tf32", action="store_true")
     parser.add_argument("--network", type=json.loads)
     args = parser.parse_args()
-    check(args.peer)
+    check(args.peer, args.device)
     if args.check:
         return
     run = time_onnxruntime if args.peer == "onnxruntime" else time_pytorch

@@ -20,7 +20,7 @@ cargo xtask COMMAND [OPTIONS]
   data       check a list, look at what the network will see of it, time the loader
   model      look at a network, bring in published weights, take weights elsewhere
   bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
-  test       every test; `test golden` only those against the published program's vectors
+  test       every test; `test golden` only those against the published program's vectors; `test --backend wgpu` that backend beside flex
   ci         what CI runs: formatting, clippy, the GPU feature sets, tests
 
 All but test and ci are commands of the `star` program, which is built first, in release and with the backend that

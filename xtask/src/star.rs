@@ -9,7 +9,7 @@ use std::{
 const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
 
 pub fn run(command: &str, args: &[String]) -> Result<ExitCode, String> {
-    let binary = build(backend(args)?)?;
+    let binary = build(backend_of(args)?)?;
     let status = Command::new(&binary)
         .arg(command)
         .args(args)
@@ -20,7 +20,7 @@ pub fn run(command: &str, args: &[String]) -> Result<ExitCode, String> {
 }
 
 /// The value of `--backend`, flex where there is none.
-fn backend(args: &[String]) -> Result<&str, String> {
+pub fn backend_of(args: &[String]) -> Result<&str, String> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         let value = match arg.strip_prefix("--backend") {
@@ -71,9 +71,15 @@ pub fn root() -> PathBuf {
 
 /// Runs cargo in the workspace; an error when it fails.
 pub fn cargo(args: &[&str]) -> Result<(), String> {
+    cargo_with(args, &[])
+}
+
+/// As [`cargo`], with some of the environment set.
+pub fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> Result<(), String> {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let status = Command::new(program)
         .args(args)
+        .envs(environment.iter().copied())
         .current_dir(root())
         .status()
         .map_err(|e| format!("cargo {}: {e}", args.join(" ")))?;

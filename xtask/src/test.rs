@@ -2,9 +2,27 @@
 
 use std::process::ExitCode;
 
-use crate::star::{CPU_FEATURES, cargo};
+use crate::star::{CPU_FEATURES, backend_of, cargo, cargo_with};
+
+const HELP: &str = "\
+cargo xtask test [golden] [OPTIONS of cargo test]
+cargo xtask test --backend wgpu|cuda
+
+  golden             the golden tests alone; STAR_GOLDEN_DIR=DIR runs them on another folder of vectors
+  --backend NAME     builds this backend in and holds it against flex: losses of 20 steps, weights of one read by the other.
+                     Without its device this fails. docs/gpu.md says how to get a software Vulkan for wgpu";
 
 pub fn run(args: &[String]) -> Result<ExitCode, String> {
+    match args.first().map(String::as_str) {
+        Some("--help" | "-h") => println!("{HELP}"),
+        Some("golden") => all(&["--test", "golden"], &args[1..])?,
+        Some(arg) if arg.starts_with("--backend") => beside_flex(backend_of(args)?)?,
+        _ => all(&[], args)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn all(which: &[&str], args: &[String]) -> Result<(), String> {
     let mut command = vec![
         "test",
         "--release",
@@ -12,20 +30,27 @@ pub fn run(args: &[String]) -> Result<ExitCode, String> {
         "--features",
         CPU_FEATURES,
     ];
-    match args.first().map(String::as_str) {
-        Some("golden") => {
-            command.extend(["--test", "golden"]);
-            command.extend(args[1..].iter().map(String::as_str));
-        }
-        Some("--help" | "-h") => {
-            println!(
-                "cargo xtask test [golden] [OPTIONS of cargo test]\n\n\
-                 STAR_GOLDEN_DIR=DIR cargo xtask test golden   runs the golden tests on another folder of vectors"
-            );
-            return Ok(ExitCode::SUCCESS);
-        }
-        _ => command.extend(args.iter().map(String::as_str)),
-    }
-    cargo(&command)?;
-    Ok(ExitCode::SUCCESS)
+    command.extend(which);
+    command.extend(args.iter().map(String::as_str));
+    cargo(&command)
+}
+
+/// One backend beside flex, and aloud.
+fn beside_flex(backend: &str) -> Result<(), String> {
+    let features = format!("{CPU_FEATURES},star-cli/{backend}");
+    cargo_with(
+        &[
+            "test",
+            "--release",
+            "--package",
+            "star-cli",
+            "--features",
+            &features,
+            "--test",
+            "backends",
+            "--",
+            "--nocapture",
+        ],
+        &[("STAR_TEST_BACKENDS", backend)],
+    )
 }

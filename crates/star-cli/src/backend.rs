@@ -1,5 +1,12 @@
 //! The only place that names a concrete backend.
 
+#[cfg(feature = "cuda")]
+mod cuda;
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod first_touch;
+#[cfg(feature = "wgpu")]
+mod wgpu;
+
 use burn::tensor::backend::AutodiffBackend;
 use clap::{Args, ValueEnum};
 
@@ -14,7 +21,7 @@ pub enum BackendName {
     Ndarray,
     /// Any GPU through Vulkan, Metal or DirectX 12.
     Wgpu,
-    /// NVIDIA GPUs; needs the driver and NVRTC when it runs.
+    /// NVIDIA GPUs; needs the driver, NVRTC and CUDA's headers when it runs.
     Cuda,
 }
 
@@ -32,73 +39,98 @@ pub trait Job {
     fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<Self::Output, CliError>;
 }
 
-/// Runs a job on the backend asked for.
+/// Work that can be shared out over several devices of any backend.
+pub trait SharedJob {
+    type Output;
+    /// `devices`: at least one.
+    fn run<B: AutodiffBackend>(self, devices: &[B::Device]) -> Result<Self::Output, CliError>;
+}
+
+/// Runs a job on the first device of the backend asked for.
 ///
 /// # Errors
 /// A backend that this binary was built without, or whose device is missing; and the job's own.
 pub fn run_on<J: Job>(name: BackendName, job: J) -> Result<J::Output, CliError> {
+    struct OnFirst<J>(J);
+    impl<J: Job> SharedJob for OnFirst<J> {
+        type Output = J::Output;
+        fn run<B: AutodiffBackend>(self, devices: &[B::Device]) -> Result<J::Output, CliError> {
+            match devices.first() {
+                Some(device) => self.0.run::<B>(device),
+                None => Err(CliError::Usage("no device was asked for".into())),
+            }
+        }
+    }
+    run_on_devices(name, &[], OnFirst(job))
+}
+
+/// Runs a job on devices of the backend asked for, by their numbers; none is the backend's own choice of one.
+///
+/// # Errors
+/// As [`run_on`]; and more devices than there are.
+pub fn run_on_devices<J: SharedJob>(
+    name: BackendName,
+    numbers: &[usize],
+    job: J,
+) -> Result<J::Output, CliError> {
     match name {
         #[cfg(feature = "flex")]
         BackendName::Flex => {
-            job.run::<burn::backend::Autodiff<burn::backend::Flex>>(&Default::default())
+            job.run::<burn::backend::Autodiff<burn::backend::Flex>>(&the_processor(name, numbers)?)
         }
         #[cfg(feature = "ndarray")]
-        BackendName::Ndarray => {
-            job.run::<burn::backend::Autodiff<burn::backend::NdArray>>(&Default::default())
-        }
+        BackendName::Ndarray => job
+            .run::<burn::backend::Autodiff<burn::backend::NdArray>>(&the_processor(name, numbers)?),
         #[cfg(feature = "wgpu")]
         BackendName::Wgpu => {
-            start(name, || {
-                use burn::backend::wgpu::{RuntimeOptions, WgpuDevice, graphics, init_setup};
-                init_setup::<graphics::AutoGraphicsApi>(
-                    &WgpuDevice::default(),
-                    RuntimeOptions::default(),
-                );
-            })?;
-            job.run::<burn::backend::Autodiff<burn::backend::Wgpu>>(&Default::default())
+            job.run::<burn::backend::Autodiff<burn::backend::Wgpu>>(&wgpu::start(numbers)?)
         }
         #[cfg(feature = "cuda")]
         BackendName::Cuda => {
-            start(name, || {
-                let device = Default::default();
-                let one = burn::tensor::Tensor::<burn::backend::Cuda, 1>::ones([1], &device);
-                let _ = one.into_data();
-            })?;
-            job.run::<burn::backend::Autodiff<burn::backend::Cuda>>(&Default::default())
+            job.run::<burn::backend::Autodiff<burn::backend::Cuda>>(&cuda::start(numbers)?)
         }
         #[allow(unreachable_patterns)]
         missing => Err(CliError::Usage(format!(
-            "this binary was built without the {0} backend. `cargo xtask ... --backend {0}` builds and runs it; by hand: \
-             cargo build --release -p star-cli --features {0}",
-            missing.name()
+            "this binary was built without the {0} backend (it has {1}). `cargo xtask ... --backend {0}` builds and runs it; \
+             by hand: cargo build --release -p star-cli --features {0}",
+            missing.name(),
+            built_in().join(", "),
         ))),
     }
 }
 
-/// Touches a device before any work, because Burn panics where it is missing.
+/// The backends of this binary.
+fn built_in() -> Vec<&'static str> {
+    [
+        (cfg!(feature = "flex"), BackendName::Flex),
+        (cfg!(feature = "ndarray"), BackendName::Ndarray),
+        (cfg!(feature = "wgpu"), BackendName::Wgpu),
+        (cfg!(feature = "cuda"), BackendName::Cuda),
+    ]
+    .into_iter()
+    .filter_map(|(there, backend)| there.then(|| backend.name()))
+    .collect()
+}
+
+/// The one device of a CPU backend.
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn the_processor<D: Default>(name: BackendName, numbers: &[usize]) -> Result<[D; 1], CliError> {
+    match numbers {
+        [] | [0] => Ok([D::default()]),
+        _ => Err(CliError::Usage(format!(
+            "--devices: {} has one device, 0, which uses all cores. Several are for GPUs: --backend cuda or wgpu.",
+            name.name()
+        ))),
+    }
+}
+
+/// A backend that is built in, but not on this machine: one paragraph.
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
-fn start(name: BackendName, touch: impl FnOnce() + std::panic::UnwindSafe) -> Result<(), CliError> {
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| ()));
-    let touched = std::panic::catch_unwind(touch);
-    std::panic::set_hook(hook);
-    touched.map_err(|cause| {
-        let cause = cause
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| cause.downcast_ref::<&str>().copied())
-            .unwrap_or("no further word from the driver");
-        CliError::Usage(format!(
-            "no device for --backend {}: {}. {} Or run on the CPU with --backend flex.",
-            name.name(),
-            cause.lines().next().unwrap_or_default(),
-            match name {
-                BackendName::Cuda =>
-                    "It needs an NVIDIA GPU, its driver (nvidia-smi shows it) and the NVRTC library of CUDA.",
-                _ => "It needs a GPU with a Vulkan, Metal or DirectX 12 driver.",
-            }
-        ))
-    })
+fn no_device(name: BackendName, missing: &str) -> CliError {
+    CliError::Usage(format!(
+        "no device for --backend {}: {missing} Or run on the CPU with --backend flex.",
+        name.name()
+    ))
 }
 
 impl BackendName {

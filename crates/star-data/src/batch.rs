@@ -98,6 +98,34 @@ impl HostBatch {
         self.indices.is_empty()
     }
 
+    /// The samples of `range`, as a batch of their own.
+    ///
+    /// # Panics
+    /// If there are fewer samples.
+    pub fn part(&self, range: std::ops::Range<usize>) -> Self {
+        fn part<T: Clone>(all: &[T], range: &std::ops::Range<usize>, samples: usize) -> Vec<T> {
+            let each = all.len() / samples.max(1);
+            all[range.start * each..range.end * each].to_vec()
+        }
+        let samples = self.len();
+        Self {
+            size: self.size,
+            points: self.points,
+            edges: self.edges,
+            images: part(&self.images, &range, samples),
+            landmarks: part(&self.landmarks, &range, samples),
+            crop_landmarks: part(&self.crop_landmarks, &range, samples),
+            truth: self.truth.as_ref().map(|all| part(all, &range, samples)),
+            point_rows: part(&self.point_rows, &range, samples),
+            point_columns: part(&self.point_columns, &range, samples),
+            edge_maps: part(&self.edge_maps, &range, samples),
+            indices: part(&self.indices, &range, samples),
+            names: part(&self.names, &range, samples),
+            matrices: part(&self.matrices, &range, samples),
+            flipped: part(&self.flipped, &range, samples),
+        }
+    }
+
     /// c.
     pub fn cells(&self) -> usize {
         self.size / MAP_FACTOR

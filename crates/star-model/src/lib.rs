@@ -31,6 +31,7 @@ pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};
 pub use stem::Stem;
 pub use weights::{
-    LoadedWeights, PklWeights, Precision, PublishedState, ema_update, import_pkl, import_pkl_as,
-    load_named, load_weights, named_tensors, pkl_state, save_weights, save_weights_as, write_npz,
+    LoadedWeights, PklWeights, Precision, PublishedState, Statistics, average_statistics,
+    ema_update, import_pkl, import_pkl_as, load_named, load_weights, named_tensors, pkl_state,
+    save_weights, save_weights_as, write_npz,
 };

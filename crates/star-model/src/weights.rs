@@ -8,6 +8,7 @@ mod npz;
 mod pkl;
 mod safetensors;
 mod state;
+mod statistics;
 mod whole;
 
 pub use ema::ema_update;
@@ -18,3 +19,4 @@ pub use safetensors::{
     CONFIG_KEY, LoadedWeights, Precision, load_weights, save_weights, save_weights_as,
 };
 pub use state::PublishedState;
+pub use statistics::{Statistics, average_statistics};

@@ -12,6 +12,7 @@ pub mod compare;
 pub mod covariance;
 pub mod criterion;
 pub mod detect;
+pub mod devices;
 pub mod error;
 pub mod eval_report;
 pub mod evaluate;

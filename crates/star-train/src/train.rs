@@ -8,7 +8,7 @@ use std::{
 
 use burn::{
     module::AutodiffModule,
-    optim::{AdamConfig, GradientsParams, Optimizer, adaptor::OptimizerAdaptor},
+    optim::{AdamConfig, Optimizer, adaptor::OptimizerAdaptor},
     tensor::backend::AutodiffBackend,
 };
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use star_model::{StarNet, StarNetConfig, ema_update};
 use crate::{
     checkpoint::{self, Position, TrainState},
     criterion::Criterion,
+    devices::Devices,
     error::TrainError,
     evaluate::{EvalOptions, EvalSet, Scores, predict_set, score},
     faces::Faces,
@@ -126,14 +127,15 @@ pub struct Finished {
 
 /// Trains a recipe from its start, or from the newest checkpoint of a run, to its end.
 ///
-/// Once `stop` says so, a checkpoint is written and the run returns.
+/// Several devices share each batch; the network, its moving average and evaluations are on the first. Once `stop` says so, a checkpoint is
+/// written and the run returns.
 ///
 /// # Errors
 /// Faces or files that cannot be read, a loss that is not a number (the last good checkpoint stays).
 pub fn train<B: AutodiffBackend>(
     recipe: &Recipe,
     start: &Start,
-    device: &B::Device,
+    devices: &[B::Device],
     stop: Stop,
     observer: &mut dyn Observer,
 ) -> Result<Outcome, TrainError> {
@@ -164,6 +166,8 @@ pub fn train<B: AutodiffBackend>(
     )?;
     let criterion = Criterion::new(&recipe.loss);
     let terms = criterion.terms(config.stacks, config.aam);
+    let devices = Devices::<B>::new(devices, criterion, terms.clone())?;
+    let device = devices.first();
     let eval = EvalOptions {
         input_size: recipe.model.input_size,
         batch_size: settings.batch_size,
@@ -232,17 +236,14 @@ pub fn train<B: AutodiffBackend>(
                 continue;
             }
 
-            let batch = host_batch.into_device::<B>(device);
-            let outputs = state.net.forward(batch.images.clone());
-            let (loss, table) = criterion.forward(&outputs, &batch, &terms);
-            let gradients = GradientsParams::from_grads(loss.backward(), &state.net);
-            state.net = state.adam.step(rate, state.net, gradients);
+            let gradients = devices.gradients(&state.net, host_batch)?;
+            state.net = state.adam.step(rate, state.net, gradients.params);
             let decay = ema_decay(batch_size, settings.ema_half_life);
             state.ema = ema_update(state.ema, &state.net.valid(), decay);
 
             state.position.step += 1;
             state.position.batch += 1;
-            pending.push(state.position.step, batch.names, table);
+            pending.push(state.position.step, gradients.faces, gradients.table);
 
             let stopping = stop.now(state.position.step);
             if pending.waiting() >= settings.log_every || state.position.batch == steps || stopping

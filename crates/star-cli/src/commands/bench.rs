@@ -1,5 +1,6 @@
 //! `star bench`
 
+mod device_memory;
 mod machine;
 mod peer;
 mod stats;
@@ -20,11 +21,12 @@ use star_train::{
 };
 
 use crate::{
-    backend::{BackendArgs, Job, run_on},
+    backend::{BackendArgs, BackendName, Job, run_on},
     error::CliError,
 };
+use device_memory::Watch;
 use machine::Machine;
-use peer::Peer;
+use peer::{Peer, PeerDevice};
 use stats::Summary;
 
 /// Time inference, a training step and the loss; beside PyTorch or ONNX Runtime when asked
@@ -57,6 +59,9 @@ pub struct Args {
     /// A peer to time in turn with ours
     #[arg(long, value_enum)]
     against: Option<Peer>,
+    /// Where the peer computes [default: cuda beside our cuda, otherwise cpu]
+    #[arg(long, value_enum, requires = "against")]
+    peer_device: Option<PeerDevice>,
     /// Threads that each may use (on the CPU)
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
     threads: u16,
@@ -79,6 +84,15 @@ enum CaseName {
     Inference,
     TrainingStep,
     Loss,
+}
+
+impl Args {
+    fn peer_device(&self) -> PeerDevice {
+        self.peer_device.unwrap_or(match self.backend.backend {
+            BackendName::Cuda => PeerDevice::Cuda,
+            _ => PeerDevice::Cpu,
+        })
+    }
 }
 
 impl CaseName {
@@ -119,6 +133,9 @@ fn seconds(text: &str) -> Result<f64, String> {
 struct Turn {
     seconds: Vec<f64>,
     peak_mib: f64,
+    /// Of the GPU; whoever runs the turn fills it in.
+    #[serde(default)]
+    gpu_mib: Option<f64>,
     /// Name and version of what ran.
     #[serde(default)]
     version: String,
@@ -148,6 +165,8 @@ struct Document<'a> {
     rounds: u16,
     seconds_a_turn: f64,
     peer: Option<String>,
+    /// Where the peer computed.
+    peer_device: Option<PeerDevice>,
     rows: Vec<Row>,
 }
 
@@ -158,8 +177,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         return run_on(args.backend.backend, TurnJob { args, recipe });
     }
     run_on(args.backend.backend, Touch)?;
-    if let Some(peer) = args.against {
-        peer.check()?;
+    let peer_device = args.against.map(|_| args.peer_device());
+    if let (Some(peer), Some(device)) = (args.against, peer_device) {
+        peer.check(device)?;
     }
     let cases = if args.cases.is_empty() {
         CaseName::value_variants()
@@ -196,6 +216,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         rounds: args.rounds,
         seconds_a_turn: args.seconds,
         peer: peer_version,
+        peer_device,
         rows,
     };
     std::fs::create_dir_all(&args.out).map_err(|e| CliError::io(&args.out, e))?;
@@ -217,7 +238,14 @@ fn time_row(
     for _ in 0..args.rounds {
         ours.push(our_turn(args, case, batch)?);
         if let Some(peer) = args.against {
-            let turn = peer.turn(case, recipe, batch, args.threads, args.seconds)?;
+            let turn = peer.turn(
+                case,
+                recipe,
+                batch,
+                args.threads,
+                args.seconds,
+                args.peer_device(),
+            )?;
             *peer_version = Some(turn.version.clone());
             theirs.push(turn);
         }
@@ -243,7 +271,8 @@ fn our_turn(args: &Args, case: CaseName, batch: u16) -> Result<Turn, CliError> {
     command.args(["--case", case.name(), "--batch", &batch.to_string()]);
     command.args(["--seconds", &args.seconds.to_string()]);
     command.env("RAYON_NUM_THREADS", args.threads.to_string());
-    peer::read_turn(command, "star bench --turn")
+    let on_gpu = matches!(args.backend.backend, BackendName::Cuda | BackendName::Wgpu);
+    peer::read_turn(command, "star bench --turn", on_gpu)
 }
 
 struct TurnJob {
@@ -269,6 +298,7 @@ impl Job for TurnJob {
         let turn = Turn {
             seconds,
             peak_mib: machine::peak_mib(),
+            gpu_mib: None,
             version: env!("CARGO_PKG_VERSION").into(),
         };
         let json = serde_json::to_string(&turn).map_err(|e| CliError::Usage(e.to_string()))?;

@@ -14,7 +14,7 @@ use burn::tensor::backend::AutodiffBackend;
 use star_train::{Finished, Outcome, Recipe, RunDir, Start, Stop, train};
 
 use crate::{
-    backend::{BackendArgs, BackendName, Job, run_on},
+    backend::{BackendArgs, BackendName, SharedJob, run_on_devices},
     error::CliError,
     progress::{Printer, duration},
 };
@@ -29,6 +29,7 @@ Examples:
   star train --config configs/300w-small.toml                300-W, a small network for a CPU
   star train --config configs/wflw.toml --backend cuda       the published protocol
   star train --set train.epochs=3 --set train.batch_size=8   any key of the recipe
+  star train --config configs/wflw.toml --backend cuda --devices 0,1,2,3
   star train --resume runs/synth-20260101-120000             go on where it stopped
 
 Ctrl-C stops after the current step and writes a checkpoint; --resume goes on as if nothing had happened.
@@ -36,6 +37,11 @@ configs/README.md lists every key of a recipe.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
+    /// Numbers of the GPUs that share each batch, such as 0,1,2,3 [default: one]
+    ///
+    /// Batch norms see the part of the batch that is on their GPU.
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    devices: Vec<usize>,
     /// Recipe to train
     #[arg(long, value_name = "FILE", default_value = "configs/synth.toml")]
     config: PathBuf,
@@ -80,8 +86,17 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     })
     .map_err(|e| CliError::Usage(format!("cannot listen for Ctrl-C: {e}")))?;
 
-    run_on(
+    let mut numbers = args.devices.clone();
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.len() != args.devices.len() {
+        return Err(CliError::Usage(
+            "--devices: a device is named twice; name each once.".into(),
+        ));
+    }
+    run_on_devices(
         args.backend.backend,
+        &args.devices,
         TrainJob {
             recipe,
             start,
@@ -100,20 +115,27 @@ struct TrainJob {
     backend: BackendName,
 }
 
-impl Job for TrainJob {
+impl SharedJob for TrainJob {
     type Output = ExitCode;
 
-    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<ExitCode, CliError> {
+    fn run<B: AutodiffBackend>(self, devices: &[B::Device]) -> Result<ExitCode, CliError> {
         let folder = match &self.start {
             Start::New(folder) | Start::Resume(folder) => folder.clone(),
         };
         let mut printer = Printer::default();
-        printer.line(&format!("{} on {}", self.recipe.name, self.backend.name()));
+        printer.line(&match devices.len() {
+            1 => format!("{} on {}", self.recipe.name, self.backend.name()),
+            n => format!(
+                "{} on {n} devices of {}",
+                self.recipe.name,
+                self.backend.name()
+            ),
+        });
         let stop = Stop {
             flag: &self.stop,
             after: self.stop_after,
         };
-        let outcome = train::<B>(&self.recipe, &self.start, device, stop, &mut printer);
+        let outcome = train::<B>(&self.recipe, &self.start, devices, stop, &mut printer);
         printer.finish();
         match outcome? {
             Outcome::Finished(finished) => {

@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use clap::ValueEnum;
+use serde::Serialize;
 use star_train::Recipe;
 
-use super::{CaseName, Turn};
+use super::{CaseName, Turn, Watch};
 use crate::error::CliError;
 
 /// Which program.
@@ -17,6 +18,15 @@ pub enum Peer {
     PytorchCompiled,
     /// The same network in ONNX Runtime; inference only
     Onnxruntime,
+}
+
+/// Where a peer computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum PeerDevice {
+    Cpu,
+    /// With TF32 in matrix products and convolutions, which Burn's kernels take as well where they are faster
+    Cuda,
 }
 
 const SCRIPT: &str = "benches/peers/bench.py";
@@ -36,9 +46,10 @@ impl Peer {
 
     /// # Errors
     /// Says what to install when Python, the script or one of its packages is missing.
-    pub fn check(self) -> Result<(), CliError> {
+    pub fn check(self, device: PeerDevice) -> Result<(), CliError> {
         let mut command = Command::new("python3");
         command.args([SCRIPT, "--peer", self.name(), "--check"]);
+        command.args(device.arguments());
         let output = command.output().map_err(|e| {
             CliError::Usage(format!(
                 "--against {}: python3 does not start ({e}). Install Python 3.10 or newer, then: \
@@ -64,6 +75,7 @@ impl Peer {
         batch: u16,
         threads: u16,
         seconds: f64,
+        device: PeerDevice,
     ) -> Result<Turn, CliError> {
         let layout = recipe.layout()?;
         let edges: Vec<&[usize]> = layout.edges.iter().map(|e| e.points.as_slice()).collect();
@@ -91,18 +103,30 @@ impl Peer {
             "--network",
             &network.to_string(),
         ]);
+        command.args(device.arguments());
         command.env("OMP_NUM_THREADS", threads.to_string());
-        read_turn(command, SCRIPT)
+        read_turn(command, SCRIPT, device == PeerDevice::Cuda)
+    }
+}
+
+impl PeerDevice {
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Cpu => &["--device", "cpu"],
+            Self::Cuda => &["--device", "cuda", "--tf32"],
+        }
     }
 }
 
 /// Runs a turn and reads the JSON on the last line of what it prints.
-pub fn read_turn(mut command: Command, name: &str) -> Result<Turn, CliError> {
+pub fn read_turn(mut command: Command, name: &str, on_gpu: bool) -> Result<Turn, CliError> {
+    let watch = if on_gpu { Watch::start() } else { None };
     let output = command.output().map_err(|e| CliError::io(name, e))?;
+    let gpu_mib = watch.and_then(Watch::peak_mib);
     let printed = String::from_utf8_lossy(&output.stdout);
     let last = printed.trim_end().lines().last().unwrap_or_default();
-    match serde_json::from_str(last) {
-        Ok(turn) if output.status.success() => Ok(turn),
+    match serde_json::from_str::<Turn>(last) {
+        Ok(turn) if output.status.success() => Ok(Turn { gpu_mib, ..turn }),
         _ => Err(CliError::Usage(format!(
             "{name} failed:\n{}",
             String::from_utf8_lossy(&output.stderr).trim()

@@ -31,6 +31,9 @@ pub struct Summary {
     /// Of the rounds' medians.
     pub milliseconds: Spread,
     pub peak_mib: f64,
+    /// Of the GPU; absent on a CPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gpu_mib: Option<f64>,
 }
 
 impl Summary {
@@ -39,6 +42,10 @@ impl Summary {
         Self {
             milliseconds: Spread::of(medians),
             peak_mib: turns.iter().fold(0.0, |most, turn| most.max(turn.peak_mib)),
+            gpu_mib: turns
+                .iter()
+                .filter_map(|turn| turn.gpu_mib)
+                .reduce(f64::max),
         }
     }
 }
@@ -53,6 +60,7 @@ pub fn ratio(ours: &[Turn], theirs: &[Turn]) -> Spread {
     Spread::of(ratios.map(|(a, b)| median(a) / median(b)).collect())
 }
 
+/// Memory is the GPU's where one is used.
 pub fn heading(peer: Option<&str>) -> String {
     let mut text = format!(
         "{:<14} {:>5} {:>30} {:>9}",
@@ -74,7 +82,7 @@ pub fn line(row: &Row) -> String {
         format!(
             "{:>30} {:>9.0}",
             format!("{median:.1} ({min:.1} to {max:.1})"),
-            summary.peak_mib
+            summary.gpu_mib.unwrap_or(summary.peak_mib)
         )
     };
     let mut text = format!("{:<14} {:>5} {}", row.case, row.batch, side(&row.ours));
@@ -98,6 +106,7 @@ mod tests {
         Turn {
             seconds: seconds.to_vec(),
             peak_mib: seconds.len() as f64,
+            gpu_mib: (seconds.len() > 2).then_some(7.0),
             version: String::new(),
         }
     }
@@ -112,5 +121,6 @@ mod tests {
         let summary = Summary::of(&ours);
         assert_eq!(summary.milliseconds.median, 11_000.0);
         assert_eq!(summary.peak_mib, 3.0);
+        assert_eq!(summary.gpu_mib, Some(7.0));
     }
 }
