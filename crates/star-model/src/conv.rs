@@ -105,10 +105,14 @@ pub(crate) fn convolve<B: Backend>(
     stride: usize,
 ) -> Tensor<B, 4> {
     #[cfg(feature = "flex")]
-    if let (1, Some(bias)) = (stride, &bias)
-        && let Some(y) = crate::flex::convolve(&x, &weight, bias)
-    {
-        return y;
+    if let Some(bias) = &bias {
+        let y = match stride {
+            1 => crate::flex::convolve(&x, &weight, bias),
+            _ => crate::flex::convolve_strided(&x, &weight, bias, stride),
+        };
+        if let Some(y) = y {
+            return y;
+        }
     }
     let [output, input, kernel, _] = weight.dims();
     if kernel == 1 && stride == 1 {

@@ -62,39 +62,54 @@ fn relative(found: &[f64], expected: &[f64]) -> f64 {
     distance(found, expected) / largest
 }
 
+/// Values and all gradients of a convolution.
+fn hold_to_burns(config: ConvConfig, batch: usize, [h, w]: [usize; 2]) {
+    let conv: Conv<Fast> = config.init(&Default::default());
+    let x = numbers(&[batch, config.input, h, w]);
+    let (here, there) = (tracked(&x), tracked(&x));
+    let (padding, stride) = ([config.kernel / 2; 2], [config.stride; 2]);
+    let options = ConvOptions::new(stride, padding, [1, 1], 1);
+    let (weight, bias) = (conv.weight.val(), Some(conv.bias.val()));
+    let plain = conv2d(there.clone(), weight, bias, options);
+    let fast = conv.forward(here.clone());
+    assert_eq!(fast.dims(), plain.dims());
+    let up = tensor::<Fast, 4>(&numbers(&fast.dims()));
+    let of = |y: Tensor<Fast, 4>, x: &Tensor<Fast, 4>| {
+        let gradients = (y.clone() * up.clone()).sum().backward();
+        [
+            floats(y),
+            floats(x.grad(&gradients).expect("of the input")),
+            floats(conv.weight.grad(&gradients).expect("of the weights")),
+            floats(conv.bias.grad(&gradients).expect("of the bias")),
+        ]
+    };
+    let (fast, plain) = (of(fast, &here), of(plain, &there));
+    for (what, (fast, plain)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&plain)) {
+        let off = relative(fast, plain);
+        assert!(
+            off < TOLERANCE,
+            "{config:?} {batch} x {h} x {w}, {what}: {off:e}"
+        );
+    }
+    // The same without gradients.
+    let inference = floats(conv.valid().forward(tensor::<Flex, 4>(&x)));
+    assert_eq!(inference, fast[0], "{config:?} {batch} x {h} x {w}");
+}
+
 #[test]
 fn a_convolution_is_burns() {
-    for shape @ [kernel, input, output, h, w, batch] in SHAPES {
-        let x = numbers(&[batch, input, h, w]);
-        let up = tensor::<Fast, 4>(&numbers(&[batch, output, h, w]));
-        let conv: Conv<Fast> = ConvConfig::new(input, output, kernel).init(&Default::default());
-        let of = |y: Tensor<Fast, 4>, x: &Tensor<Fast, 4>| {
-            let gradients = (y.clone() * up.clone()).sum().backward();
-            [
-                floats(y),
-                floats(x.grad(&gradients).expect("of the input")),
-                floats(conv.weight.grad(&gradients).expect("of the weights")),
-                floats(conv.bias.grad(&gradients).expect("of the bias")),
-            ]
-        };
-        let (here, there) = (tracked(&x), tracked(&x));
-        let fast = of(conv.forward(here.clone()), &here);
-        let options = ConvOptions::new([1, 1], [kernel / 2; 2], [1, 1], 1);
-        let y = conv2d(
-            there.clone(),
-            conv.weight.val(),
-            Some(conv.bias.val()),
-            options,
-        );
-        let plain = of(y, &there);
-        for (what, (fast, plain)) in ["y", "dx", "dw", "db"].iter().zip(fast.iter().zip(&plain)) {
-            assert_eq!(fast.len(), plain.len());
-            let off = relative(fast, plain);
-            assert!(off < TOLERANCE, "{shape:?} {what}: {off:e}");
+    for [kernel, input, output, h, w, batch] in SHAPES {
+        hold_to_burns(ConvConfig::new(input, output, kernel), batch, [h, w]);
+    }
+}
+
+#[test]
+fn a_convolution_with_a_step_is_burns() {
+    for [kernel, input, output, h, w, batch] in SHAPES {
+        for stride in [2, 3] {
+            let config = ConvConfig::new(input, output, kernel).with_stride(stride);
+            hold_to_burns(config, batch, [h, w]);
         }
-        // The same without gradients.
-        let inference = floats(conv.valid().forward(tensor::<Flex, 4>(&x)));
-        assert_eq!(inference, fast[0], "{shape:?}");
     }
 }
 

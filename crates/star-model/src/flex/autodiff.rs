@@ -4,12 +4,13 @@ use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckp
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Flex};
+use burn::tensor::ops::{ConvOptions, ModuleOps};
 use burn::tensor::{Shape, Tensor, TensorPrimitive};
 
 use super::conv;
 use super::norm::{self, Channel};
-use super::pool;
 use super::tensors::{Floats, conv_forward, conv_shape, from_vec, halved, inverse_std, tensor};
+use super::{pool, strided};
 
 type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
 
@@ -196,6 +197,72 @@ impl Backward<Flex, 1> for Halve {
             let [_, _, h, w] = x.shape().dims();
             let values = pool::backward(&x, &gradient, [h, w]);
             grads.register::<Flex>(node.id, from_vec(values, x.shape()));
+        }
+    }
+}
+
+/// Burn's own convolution with a step, with another gradient of the weights; `None` if a tensor is not `f32`.
+pub(super) fn convolve_strided(
+    x: &Tracked<4>,
+    weight: &Tracked<4>,
+    bias: &Tracked<1>,
+    stride: usize,
+) -> Option<Tracked<4>> {
+    let x = x.clone().into_primitive().tensor();
+    let weight = weight.clone().into_primitive().tensor();
+    let bias = bias.clone().into_primitive().tensor();
+    let (input, weights) = (Floats::of(&x.primitive)?, Floats::of(&weight.primitive)?);
+    let [.., kernel] = weights.shape().dims::<4>();
+    let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1, 1], 1);
+    let y = Flex::conv2d(
+        x.primitive,
+        weight.primitive,
+        Some(bias.primitive),
+        options.clone(),
+    );
+    let step = Strided.prepare::<NoCheckpointing>([x.node, weight.node, bias.node]);
+    let y = match step.compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish((input, weights, options), y),
+        OpsKind::UnTracked(step) => step.finish(y),
+    };
+    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+}
+
+#[derive(Debug)]
+struct Strided;
+
+impl Backward<Flex, 3> for Strided {
+    /// Input, weights.
+    type State = (Floats, Floats, ConvOptions<2>);
+
+    fn backward(self, ops: Ops<Self::State, 3>, grads: &mut Gradients, _: &mut Checkpointer) {
+        let gradient = gradient_of(&ops, grads);
+        let (x, weight, options) = ops.state;
+        let [of_x, of_weight, of_bias] = ops.parents;
+        let [_, input, height, width] = x.shape().dims();
+        let [_, output, h, w] = gradient.shape().dims();
+        if let Some(node) = of_x {
+            let (x, weight) = (x.clone().into_tensor(), weight.clone().into_tensor());
+            let gradient = gradient.clone().into_tensor();
+            let values = Flex::conv2d_x_backward(x, weight, gradient, options.clone());
+            grads.register::<Flex>(node.id, values);
+        }
+        if let Some(node) = of_weight {
+            let shape = strided::Shape {
+                input,
+                output,
+                height,
+                width,
+                kernel: weight.shape().dims::<4>()[3],
+                stride: options.stride[0],
+                of_output: [h, w],
+            };
+            let values = strided::weight_gradient(&x, &gradient, &shape);
+            grads.register::<Flex>(node.id, from_vec(values, weight.shape()));
+        }
+        if let Some(node) = of_bias {
+            let sums = conv::channel_sums(&gradient, output, h * w);
+            grads.register::<Flex>(node.id, from_vec(sums, Shape::new([output])));
         }
     }
 }

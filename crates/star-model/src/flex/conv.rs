@@ -295,7 +295,7 @@ fn convolve_framed(framed: &[f32], cells: &[f32], first: usize, y: &mut [f32], s
 }
 
 /// `[batch, channels, pixels]` -> `[channels]`
-fn channel_sums(values: &[f32], channels: usize, pixels: usize) -> Vec<f32> {
+pub(super) fn channel_sums(values: &[f32], channels: usize, pixels: usize) -> Vec<f32> {
     let sum = |channel: usize| {
         let planes = values.chunks_exact(pixels).skip(channel).step_by(channels);
         planes.map(super::sum).sum::<f64>() as f32

@@ -9,10 +9,13 @@ mod conv;
 mod matmul;
 mod norm;
 mod pool;
+mod strided;
 mod tensors;
 mod winograd;
 
-pub(crate) use tensors::{convolve, convolve_scale_relu, halve, norm_relu, scale_relu};
+pub(crate) use tensors::{
+    convolve, convolve_scale_relu, convolve_strided, halve, norm_relu, scale_relu,
+};
 
 /// Partial sums side by side: what makes a sum fast, and more exact.
 const LANES: usize = 16;

@@ -30,6 +30,22 @@ pub(crate) fn convolve<B: Backend>(
     own(autodiff::convolve(x, as_ref(weight)?, as_ref(bias)?)?)
 }
 
+/// A convolution with a step; `None` where it is not this backend with gradients, for which Burn's is as good.
+pub(crate) fn convolve_strided<B: Backend>(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+    stride: usize,
+) -> Option<Tensor<B, 4>> {
+    let (x, weight) = (as_ref(x)?, as_ref(weight)?);
+    own(autodiff::convolve_strided(
+        x,
+        weight,
+        as_ref(bias)?,
+        stride,
+    )?)
+}
+
 /// ReLU of the convolution times `scale` plus `shift`, `[output]` each: a batch norm with fixed statistics costs nothing more
 /// when it is multiplied into the weights. `None` where it is not this backend without gradients.
 pub(crate) fn convolve_scale_relu<B: Backend>(
@@ -152,6 +168,10 @@ impl Floats {
 
     pub fn shape(&self) -> Shape {
         self.0.layout().shape().clone()
+    }
+
+    pub fn into_tensor(self) -> FlexTensor {
+        self.0
     }
 }
 
