@@ -190,7 +190,7 @@ fn headers(cuda: Option<PathBuf>) -> Result<Vec<String>, String> {
     .collect())
 }
 
-/// Opened for good: NVRTC crashes when it is unloaded and loaded again, as it would be when Burn comes to it.
+/// Opened for good: Burn opens the same libraries right after, and they were not made to be unloaded and loaded again.
 fn open(names: &[&str]) -> Option<&'static Library> {
     // SAFETY: the vendor's libraries, whose initialisers are meant to run in any process.
     let library = names
