@@ -161,7 +161,7 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
         seconds.sum_dim(1) - first * shift.clone() * 2.0 + shift.clone() * shift.clone() * total,
         (terms_x - common.clone() / width as f64).sum_dim(1),
     );
-    let rest_y = (terms_y - common.clone() / height as f64).sum_dim(1);
+    let rest_y = (terms_y.clone() - common.clone() / height as f64).sum_dim(1);
     let xy = ((firsts - sums * shift) * from_y).sum_dim(1);
 
     // The sum of squares, in units of the largest magnitude. One factor is a constant for the graph, which halves the memory and the work backwards;
@@ -189,8 +189,8 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
         mean_y,
         half_sum: covariance((rest_x.clone() + rest_y.clone()) * 0.5 + common.clone()),
         half_difference: covariance((rest_x.clone() - rest_y.clone()) * 0.5),
-        xx: covariance(rest_x + common.clone()),
-        yy: covariance(rest_y + common),
+        xx: covariance(rest_x + common),
+        yy: covariance(terms_y.sum_dim(1)),
         xy: covariance(xy),
     }
 }

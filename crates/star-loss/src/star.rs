@@ -9,6 +9,8 @@ use crate::{Distance, moments::moments, smooth_l1, stats::PrincipalAxes, wing};
 const EPS: f64 = 1e-5;
 /// Floor under that root. Eigenvalues of a distribution are not negative; rounding and signed maps make them so.
 const MIN_VARIANCE: f64 = 1e-6;
+/// What f32 can make of a small eigenvalue that is 0, as a share of the large one.
+const ROUNDING: f64 = 1e-6;
 
 /// Which of the two published forms of the loss.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -145,9 +147,18 @@ impl StarLoss {
                 distance.scalar(across) / narrow + distance.scalar(along) / wide
             }
         };
-        let loss = error + (axes.small.abs() + axes.large.abs()) * weight;
+        let small = magnitude(axes.small, &axes.large);
+        let loss = error + (small + axes.large.abs()) * weight;
         loss.reshape([batch, points])
     }
+}
+
+/// `|small|`. What rounding may have made of 0 counts as 0, where the absolute value has its minimum: no gradient.
+fn magnitude<B: Backend>(small: Tensor<B, 2>, large: &Tensor<B, 2>) -> Tensor<B, 2> {
+    let magnitude = small.abs();
+    let fixed = magnitude.clone().detach();
+    let zero = (fixed.clone()).lower_equal(large.clone().detach().abs() * ROUNDING);
+    magnitude.mask_where(zero, fixed)
 }
 
 /// `sqrt(l + 1e-5)`.

@@ -4,6 +4,9 @@ use burn::tensor::{Tensor, backend::Backend};
 
 use crate::moments::{Moments, moments};
 
+/// A large eigenvalue below this is no divisor.
+const TINY: f64 = 1e-9;
+
 /// What [`heatmap_stats`] finds in heatmaps `[batch, points, height, width]`.
 ///
 /// Units: the grid with -1 and 1 at the centres of the outermost pixels (`align_corners = true`), so one pixel is `2 / (side - 1)`.
@@ -79,11 +82,21 @@ impl<B: Backend> PrincipalAxes<B> {
         let s = r + d.clone().abs();
         let length = (s.clone() * s.clone() + b.clone() * b.clone()).sqrt();
         let major = (s / length.clone()).mask_fill(isotropic.clone(), 1.0);
-        let minor = (b / length).mask_fill(isotropic, 0.0);
+        let minor = (b.clone() / length).mask_fill(isotropic.clone(), 0.0);
         let upright = d.detach().lower_elem(0.0);
+
+        // The difference has the rounding of the large one, which for a narrow map is more than the small one itself, and is different where a
+        // backend sums in another order. Its value is therefore that of the determinant, its gradient its own.
+        let large = half_sum.clone() + half_gap.clone();
+        let small = half_sum - half_gap.clone();
+        let fixed = large.clone().detach();
+        let tiny = fixed.clone().lower_elem(TINY).bool_or(isotropic);
+        let determinant = m.xx.clone() * m.yy.clone() - b.clone() * b;
+        let value = determinant.detach() / fixed.mask_fill(tiny.clone(), 1.0);
+        let value = value.mask_where(tiny, small.clone().detach());
         Self {
-            small: half_sum.clone() - half_gap.clone(),
-            large: half_sum + half_gap.clone(),
+            small: value + (small.clone() - small.detach()),
+            large,
             gap: half_gap * 2.0,
             cos: major.clone().mask_where(upright.clone(), minor.clone()),
             sin: minor.mask_where(upright, major),
