@@ -108,7 +108,8 @@ fn built_in() -> Vec<&'static str> {
         (cfg!(feature = "cuda"), BackendName::Cuda),
     ]
     .into_iter()
-    .filter_map(|(there, backend)| there.then(|| backend.name()))
+    .filter(|(there, _)| *there)
+    .map(|(_, backend)| backend.name())
     .collect()
 }
 

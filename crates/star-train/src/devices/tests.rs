@@ -103,7 +103,7 @@ fn statistics(net: &StarNet<B>) -> Vec<(String, Vec<f32>)> {
 fn parts_are_even() {
     assert_eq!(split(7, 3), [0..3, 3..5, 5..7]);
     assert_eq!(split(4, 2), [0..2, 2..4]);
-    assert_eq!(split(5, 0), [0..5]);
+    assert_eq!(split(5, 0), vec![0..5; 1]);
 }
 
 /// What two devices give is, by weight, what each part alone gives on one: losses, gradients and running statistics.
