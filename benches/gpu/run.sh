@@ -10,13 +10,14 @@
 #   --budget MIN     minutes of training in all; the schedule is shortened to it [30]
 #   --minutes MIN    minutes after which this call's `train` stops with a checkpoint; call again to go on [9]
 #   --batch N        faces at once [32]
+#   --precision P    of the training: tf32 or bf16; the training step is timed in both [tf32]
 #   --tiny           a small network and few steps: to try the script itself
 #
 # A stage that is done is not done again. `train` ends with status 3 while there is more to train.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-star=target/release/star backend=cuda data=datasets/300w out=runs/gpu budget=30 minutes=9 batch=32 tiny=
+star=target/release/star backend=cuda data=datasets/300w out=runs/gpu budget=30 minutes=9 batch=32 precision=tf32 tiny=
 stages=()
 while [ $# -gt 0 ]; do
   case $1 in
@@ -27,8 +28,9 @@ while [ $# -gt 0 ]; do
     --budget) budget=$2; shift ;;
     --minutes) minutes=$2; shift ;;
     --batch) batch=$2; shift ;;
+    --precision) precision=$2; shift ;;
     --tiny) tiny=1 ;;
-    --help | -h) sed -n 's/^# \{0,1\}//; 2,18p' "$0"; exit ;;
+    --help | -h) sed -n '2,/^[^#]/s/^# \{0,1\}//p' "$0"; exit ;;
     all) stages+=(check time plan train eval pack) ;;
     check | time | plan | train | eval | pack) stages+=("$1") ;;
     *) echo "error: $1 is no stage and no option; --help lists them" >&2; exit 2 ;;
@@ -51,7 +53,7 @@ if [ -n "$tiny" ]; then
   bench_seconds=0 rounds=1
 fi
 lists=("--set" "data.train=$out/lists/train.tsv" "--set" "data.test=$out/lists/lfpw_test.tsv" "--set" "data.images=$data")
-loading=(--set "train.workers=$workers" --set train.cache_mib=4096)
+loading=(--set "train.workers=$workers" --set train.cache_mib=4096 --set "train.precision=$precision")
 
 say() { echo "== $*"; }
 kept() { [ -e "$1" ] && say "$1 is there already"; }
@@ -110,10 +112,11 @@ stage_time() {
   else
     say "no PyTorch here: our own figures only"
   fi
-  for case in inference/1 "inference/$batch" "training-step/$batch" "loss/$batch"; do
-    local folder="$out/time-${case/\//-}"
+  for case in inference/1/tf32 "inference/$batch/tf32" "training-step/$batch/tf32" "training-step/$batch/bf16" "loss/$batch/tf32"; do
+    local folder="$out/time-${case//\//-}" name size number
     kept "$folder" && continue
-    "$star" bench --config $config "${network[@]}" --backend "$backend" --case "${case%/*}" --batch "${case#*/}" --threads "$threads" \
+    IFS=/ read -r name size number <<<"$case"
+    "$star" bench --config $config "${network[@]}" --set "train.precision=$number" --backend "$backend" --case "$name" --batch "$size" --threads "$threads" \
       --rounds $rounds --seconds $bench_seconds "${peer[@]}" --out "$folder.part"
     mv "$folder.part" "$folder"
   done

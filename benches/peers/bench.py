@@ -60,8 +60,9 @@ def time_pytorch(args, network):
     torch.set_num_threads(args.threads)
     torch.manual_seed(0)
     device = torch.device(args.device)
-    if args.tf32:
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    # bf16 is for training steps; inference beside it takes what ours takes, TF32.
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = args.precision != "f32"
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=args.precision == "bf16")
     size, points, batch = network["input_size"], network["points"], args.batch
     side = size // 4
 
@@ -91,7 +92,9 @@ def time_pytorch(args, network):
 
         def once():
             adam.zero_grad(set_to_none=True)
-            criterion(forward(images), landmarks, point_maps, edge_maps).backward()
+            with mixed:
+                stacks = forward(images)
+            criterion(stacks, landmarks, point_maps, edge_maps).backward()
             adam.step()
             wait()
 
@@ -149,7 +152,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--tf32", action="store_true")
+    parser.add_argument("--precision", choices=["f32", "tf32", "bf16"], default="tf32")
     parser.add_argument("--network", type=json.loads)
     args = parser.parse_args()
     check(args.peer, args.device)

@@ -81,10 +81,11 @@ class StepLoss(torch.nn.Module):
         total = 0.0
         for i, stack in enumerate(stacks):
             weight = 2.0 ** (i - (len(stacks) - 1))
-            term = self.star(stack.heatmaps, landmarks)
+            # In f32 whatever the network computes in.
+            term = self.star(stack.heatmaps.float(), landmarks)
             if stack.points is not None:
-                term = term + 10 * self.awing(stack.points, points)
-                term = term + 10 * self.awing(stack.edges, edges)
+                term = term + 10 * self.awing(stack.points.float(), points)
+                term = term + 10 * self.awing(stack.edges.float(), edges)
             total = total + weight * term
         return total
 

@@ -214,6 +214,67 @@ fn stopping_and_resuming_is_not_stopping() {
     assert_same_run(&folder, "whole", "parts");
 }
 
+#[test]
+fn precision_is_that_of_training_and_survives_a_stop() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let train = |precision: &str, out: &str, more: &[&str]| {
+        let set = format!("train.precision={precision}");
+        let args = [
+            "train",
+            "--config",
+            "tiny.toml",
+            "--set",
+            &set,
+            "--out",
+            out,
+        ];
+        folder.star(&[&args[..], more].concat())
+    };
+    for precision in ["f32", "tf32", "bf16"] {
+        assert!(train(precision, precision, &[]).status.success());
+    }
+    // A CPU never rounds unasked.
+    assert_same_run(&folder, "f32", "tf32");
+    let losses = |run: &str| -> Vec<f64> {
+        let lines = text(&read(&folder, &format!("{run}/steps.jsonl")));
+        let steps = lines.lines().map(|line| {
+            let step: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            step["loss"].as_f64().expect("number")
+        });
+        steps.collect()
+    };
+    let (full, rounded) = (losses("f32"), losses("bf16"));
+    let apart = (full.iter().zip(&rounded)).map(|(a, b)| (a - b).abs() / a);
+    let apart = apart.fold(0.0, f64::max);
+    assert!(apart > 1e-5 && apart < 0.1, "{full:?} and {rounded:?}");
+
+    assert_eq!(
+        train("bf16", "parts", &["--stop-after", "4"]).status.code(),
+        Some(130)
+    );
+    folder.succeed(&["train", "--resume", "parts"]);
+    assert_same_run(&folder, "bf16", "parts");
+
+    for (command, left) in [("train", "refused"), ("bench", "benches")] {
+        let message = folder.fail(&[
+            command,
+            "--config",
+            "tiny.toml",
+            "--set",
+            "train.precision=bf16",
+            "--backend",
+            "ndarray",
+            "--out",
+            left,
+        ]);
+        for part in ["bf16", "ndarray", "tf32", "--backend cuda"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!folder.join(left).exists(), "{command} left {left}");
+    }
+}
+
 /// Ctrl-C itself.
 #[cfg(unix)]
 #[test]

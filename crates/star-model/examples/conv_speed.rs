@@ -7,7 +7,7 @@ use burn::backend::{Autodiff, Flex};
 use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Distribution, Tensor};
-use star_model::conv::ConvConfig;
+use star_model::{Mode, conv::ConvConfig};
 
 type B = Autodiff<Flex>;
 
@@ -50,7 +50,7 @@ fn main() {
         let burn = time(rounds, &x, |x| {
             conv2d(x, conv.weight.val(), Some(conv.bias.val()), options.clone())
         });
-        let here = time(rounds, &x, |x| conv.forward(x));
+        let here = time(rounds, &x, |x| conv.forward(x, Mode::Eval));
         println!(
             "{kernel}x{kernel}    {input:>3}->{output:<3}  {side:>5}  {batch:>5}    {:>11.2}  {:>5.1}    {:>11.2}  {:>5.1}",
             burn[0], burn[1], here[0], here[1]

@@ -70,7 +70,7 @@ impl<B: Backend> BatchNorm<B> {
         with_relu: bool,
     ) -> Option<Tensor<B, 4>> {
         match mode {
-            Mode::Train => {
+            Mode::Train(_) => {
                 let (gamma, beta) = (self.weight.val(), self.bias.val());
                 let [batch, _, h, w] = x.dims();
                 let normalised = crate::flex::norm_relu(x, &gamma, &beta, with_relu)?;
@@ -86,7 +86,7 @@ impl<B: Backend> BatchNorm<B> {
 
     fn forward_plain(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         match mode {
-            Mode::Train => self.forward_train(x),
+            Mode::Train(_) => self.forward_train(x),
             Mode::Eval => {
                 let [batch, channels, h, w] = x.dims();
                 let (scale, shift) = self.scale_and_shift();

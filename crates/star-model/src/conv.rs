@@ -9,6 +9,7 @@ use burn::tensor::module::conv2d;
 use burn::tensor::ops::ConvOptions;
 
 use crate::batch_norm::{BatchNorm, per_channel};
+use crate::compute::{Compute, convolve_bf16};
 use crate::mode::Mode;
 
 /// A square convolution that keeps the size (for stride 1): kernel `k`, padding `(k - 1) / 2`.
@@ -70,8 +71,12 @@ pub struct Conv<B: Backend> {
 
 impl<B: Backend> Conv<B> {
     /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
-    pub fn forward(&self, x: Tensor<B, 4>) -> Tensor<B, 4> {
-        convolve(x, self.weight.val(), Some(self.bias.val()), self.stride)
+    pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        match mode {
+            Mode::Train(Compute::Bf16) => convolve_bf16(x, weight, bias, self.stride),
+            Mode::Train(Compute::F32) | Mode::Eval => convolve(x, weight, Some(bias), self.stride),
+        }
     }
 
     /// Convolution, then `norm` of its output, then ReLU.
@@ -90,7 +95,7 @@ impl<B: Backend> Conv<B> {
                 return y;
             }
         }
-        norm.forward_relu(self.forward(x), mode)
+        norm.forward_relu(self.forward(x, mode), mode)
     }
 }
 

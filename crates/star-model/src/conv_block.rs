@@ -38,7 +38,7 @@ impl<B: Backend> ConvBlock<B> {
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         match &self.bn {
             Some(bn) => self.conv.forward_norm_relu(x, bn, mode),
-            None => self.conv.forward(x),
+            None => self.conv.forward(x, mode),
         }
     }
 

@@ -5,6 +5,7 @@
 //! reused one by one.
 
 pub mod batch_norm;
+mod compute;
 mod config;
 pub mod conv;
 pub mod conv_block;
@@ -23,6 +24,7 @@ pub mod residual;
 mod stem;
 pub mod weights;
 
+pub use compute::{Bf16Support, Compute};
 pub use config::{DEPTH, FEATURE_STRIDE, INNERMOST_STRIDE, StarNetConfig};
 pub use decoder::decode;
 pub use error::{Mismatch, ModelError};

@@ -4,6 +4,7 @@ use burn::module::Module;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
+use crate::compute::Compute;
 use crate::config::{DEPTH, StarNetConfig};
 use crate::conv::ConvConfig;
 use crate::conv_block::ConvBlock;
@@ -46,6 +47,8 @@ pub struct StarNet<B: Backend> {
     pub merge_heatmaps: Vec<ConvBlock<B>>,
     #[module(skip)]
     config: StarNetConfig,
+    #[module(skip)]
+    training: Compute,
 }
 
 /// What one stack gives.
@@ -96,7 +99,14 @@ impl<B: Backend> StarNet<B> {
             merge_features: several(between, channels, channels),
             merge_heatmaps: several(between, points, channels),
             config: config.clone(),
+            training: Compute::default(),
         }
+    }
+
+    /// The same network, whose convolutions multiply these numbers while it is trained. Weights do not tell: a network that is
+    /// read from a file trains in `f32`.
+    pub fn with_training(self, training: Compute) -> Self {
+        Self { training, ..self }
     }
 
     /// What it was built from.
@@ -109,7 +119,7 @@ impl<B: Backend> StarNet<B> {
     /// `images [batch, 3, S, S]`: blue, green, red, each (value - 127.5) / 127.5; S is `input_size`, or any other multiple of
     /// 64. On an autodiff backend batch norms use and move their statistics ([`Mode::Train`]).
     pub fn forward(&self, images: Tensor<B, 4>) -> Vec<StackOutput<B>> {
-        let mode = Mode::of::<B>(&images.device());
+        let mode = Mode::of::<B>(&images.device(), self.training);
         self.forward_in(images, mode)
     }
 
@@ -125,7 +135,7 @@ impl<B: Backend> StarNet<B> {
     /// # Panics
     /// If the network has no stacks, which [`StarNetConfig::validate`] forbids.
     pub fn forward_last(&self, images: Tensor<B, 4>) -> StackOutput<B> {
-        let mode = Mode::of::<B>(&images.device());
+        let mode = Mode::of::<B>(&images.device(), self.training);
         let mut last = None;
         self.run(images, mode, |maps| last = Some(maps));
         last.expect("a validated network has at least one stack")

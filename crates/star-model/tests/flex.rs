@@ -9,10 +9,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::module::{conv2d, max_pool2d};
 use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Distribution, Tensor, TensorData};
-use star_model::Mode;
 use star_model::batch_norm::{BatchNorm, EPSILON, MOMENTUM};
 use star_model::conv::{Conv, ConvConfig};
 use star_model::hourglass::halve;
+use star_model::{Compute, Mode};
 use support::{distance, floats};
 
 type Fast = Autodiff<Flex>;
@@ -71,7 +71,7 @@ fn hold_to_burns(config: ConvConfig, batch: usize, [h, w]: [usize; 2]) {
     let options = ConvOptions::new(stride, padding, [1, 1], 1);
     let (weight, bias) = (conv.weight.val(), Some(conv.bias.val()));
     let plain = conv2d(there.clone(), weight, bias, options);
-    let fast = conv.forward(here.clone());
+    let fast = conv.forward(here.clone(), Mode::Eval);
     assert_eq!(fast.dims(), plain.dims());
     let up = tensor::<Fast, 4>(&numbers(&fast.dims()));
     let of = |y: Tensor<Fast, 4>, x: &Tensor<Fast, 4>| {
@@ -92,7 +92,7 @@ fn hold_to_burns(config: ConvConfig, batch: usize, [h, w]: [usize; 2]) {
         );
     }
     // The same without gradients.
-    let inference = floats(conv.valid().forward(tensor::<Flex, 4>(&x)));
+    let inference = floats(conv.valid().forward(tensor::<Flex, 4>(&x), Mode::Eval));
     assert_eq!(inference, fast[0], "{config:?} {batch} x {h} x {w}");
 }
 
@@ -121,7 +121,10 @@ fn what_is_not_laid_out_in_order_is_convolved_all_the_same() {
     );
     let turned = tensor::<Flex, 4>(&x).permute([0, 3, 1, 2]);
     let copied = tensor::<Flex, 4>(&turned.clone().into_data());
-    assert_eq!(floats(conv.forward(turned)), floats(conv.forward(copied)));
+    assert_eq!(
+        floats(conv.forward(turned, Mode::Eval)),
+        floats(conv.forward(copied, Mode::Eval))
+    );
 }
 
 /// Scales and shifts of both signs.
@@ -191,9 +194,9 @@ fn a_batch_norm_and_its_gradients_are_exact() {
             let norm = norm::<Fast>(channels, &scale, &shift);
             let x = tracked::<4>(&data);
             let y = if relu {
-                norm.forward_relu(x.clone(), Mode::Train)
+                norm.forward_relu(x.clone(), Mode::Train(Compute::F32))
             } else {
-                norm.forward(x.clone(), Mode::Train)
+                norm.forward(x.clone(), Mode::Train(Compute::F32))
             };
             let gradients = (y.clone() * tensor(&up)).sum().backward();
             let truth = Truth::new(
@@ -279,7 +282,7 @@ fn a_norm_folded_into_a_convolution_is_the_two_of_them() {
         let mut norm = norm::<Flex>(output, &numbers(&[output]), &numbers(&[output]));
         stir(&mut norm);
         let folded = floats(conv.forward_norm_relu(x.clone(), &norm, Mode::Eval));
-        let apart = floats(norm.forward_relu(conv.forward(x), Mode::Eval));
+        let apart = floats(norm.forward_relu(conv.forward(x, Mode::Eval), Mode::Eval));
         assert!(relative(&folded, &apart) < TOLERANCE);
     }
 }
@@ -288,6 +291,6 @@ fn a_norm_folded_into_a_convolution_is_the_two_of_them() {
 fn what_is_not_a_number_stays_none() {
     let norm = norm::<Fast>(1, &numbers(&[1]), &numbers(&[1]));
     let data = TensorData::new(vec![1.0, f32::NAN, 2.0, 3.0], [1, 1, 2, 2]);
-    let y = norm.forward_relu(tensor(&data), Mode::Train);
+    let y = norm.forward_relu(tensor(&data), Mode::Train(Compute::F32));
     assert!(floats(y).iter().all(|y| y.is_nan()));
 }

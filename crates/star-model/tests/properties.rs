@@ -15,7 +15,7 @@ use star_model::batch_norm::{BatchNorm, EPSILON, MOMENTUM};
 use star_model::conv::ConvConfig;
 use star_model::weights::{CONFIG_KEY, named_shapes};
 use star_model::{
-    DEPTH, Mode, ModelError, StarNet, StarNetConfig, decode, ema_update, info, load_named,
+    Compute, DEPTH, Mode, ModelError, StarNet, StarNetConfig, decode, ema_update, info, load_named,
     load_weights, named_tensors, save_weights,
 };
 use support::{Diff, Plain, assert_close, floats, relative};
@@ -381,7 +381,7 @@ fn batch_norm_is_exact() {
             &device,
         );
         let values = floats(x.clone());
-        let y = floats(norm.forward(x, Mode::Train));
+        let y = floats(norm.forward(x, Mode::Train(Compute::F32)));
         let (mean, var) = (
             floats(norm.running_mean.value()),
             floats(norm.running_var.value()),
@@ -452,7 +452,7 @@ fn convolutions_equal_burns() {
         let x: Tensor<Diff, 4> =
             Tensor::random([batch, input, h, w], random, &device).require_grad();
         let pad = (kernel - 1) / 2;
-        let ours = conv.forward(x.clone());
+        let ours = conv.forward(x.clone(), Mode::Eval);
         let up: Tensor<Diff, 4> = Tensor::random(ours.dims(), random, &device);
         let options = ConvOptions::new([stride, stride], [pad, pad], [1, 1], 1);
         let burns = conv2d(x.clone(), conv.weight.val(), Some(conv.bias.val()), options);

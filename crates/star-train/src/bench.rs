@@ -26,7 +26,7 @@ use crate::{criterion::Criterion, error::TrainError, recipe::Recipe};
 pub enum Case {
     /// Pictures on the device -> landmarks of the last stack on the host.
     Inference,
-    /// Batch on the device -> forward, losses, backward, Adam. Loading is not in it.
+    /// Batch on the device -> forward, losses, backward, Adam, in the recipe's precision. Loading is not in it.
     TrainingStep,
     /// STAR loss of `[batch, points, side, side]` heatmaps, forward and backward.
     Loss,
@@ -35,7 +35,7 @@ pub enum Case {
 /// Runs a case over and over until `least` has gone by, at least three times after one that does not count; seconds of each.
 ///
 /// # Errors
-/// A recipe whose network cannot be built.
+/// A recipe whose network cannot be built, or whose precision the device has not.
 pub fn time_case<B: AutodiffBackend>(
     case: Case,
     recipe: &Recipe,
@@ -61,7 +61,8 @@ pub fn time_case<B: AutodiffBackend>(
             let criterion = Criterion::new(&recipe.loss);
             let terms = criterion.terms(config.stacks, config.aam);
             let batch = batch::<B>(recipe, batch_size, true, device)?;
-            let mut net = Some(config.init::<B>(device));
+            let compute = recipe.train.precision.on::<B>(device)?;
+            let mut net = Some(config.init::<B>(device).with_training(compute));
             let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
             repeat::<B>(least, device, || {
                 let Some(current) = net.take() else { return };

@@ -10,7 +10,7 @@ use star_data::{AugmentConfig, Layout, SynthConfig};
 use star_loss::StarLossConfig;
 use star_model::StarNetConfig;
 
-use crate::error::TrainError;
+use crate::{error::TrainError, precision::Precision};
 
 /// Everything that decides a run. The defaults are the published protocol.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -110,6 +110,8 @@ pub struct TrainRecipe {
     pub epochs: usize,
     pub batch_size: usize,
     pub learning_rate: f64,
+    /// What convolutions multiply in training steps; evaluation is in `f32`.
+    pub precision: Precision,
     /// The rate is multiplied by `gamma` after each of these epochs.
     pub milestones: Vec<usize>,
     pub gamma: f64,
@@ -208,6 +210,7 @@ impl Default for TrainRecipe {
             epochs: 500,
             batch_size: 128,
             learning_rate: 1e-3,
+            precision: Precision::default(),
             milestones: vec![200, 350, 450],
             gamma: 0.1,
             ema_half_life: 10_000.0,

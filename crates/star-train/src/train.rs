@@ -13,7 +13,7 @@ use burn::{
 };
 use serde::{Deserialize, Serialize};
 use star_data::{Layout, Loader, LoaderConfig, SampleMaker};
-use star_model::{StarNet, StarNetConfig, ema_update};
+use star_model::{Compute, StarNet, StarNetConfig, ema_update};
 
 use crate::{
     checkpoint::{self, Position, TrainState},
@@ -145,8 +145,12 @@ pub fn train<B: AutodiffBackend>(
         // Refused before there is a run folder.
         layout.norm(Some(&recipe.eval.norm))?;
     }
-    let faces = Faces::open(recipe, &layout)?;
     let settings = &recipe.train;
+    let mut compute = Compute::default();
+    for device in devices {
+        compute = settings.precision.on::<B>(device)?;
+    }
+    let faces = Faces::open(recipe, &layout)?;
     let maker = SampleMaker::new(
         layout.clone(),
         recipe.model.input_size as u32,
@@ -203,6 +207,7 @@ pub fn train<B: AutodiffBackend>(
             run
         }
     };
+    state.net = state.net.with_training(compute);
     observer.message(&format!(
         "{} faces to train on, {} to select on ({}); run folder {}",
         faces.train.len(),

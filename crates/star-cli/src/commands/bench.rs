@@ -15,7 +15,7 @@ use burn::tensor::backend::AutodiffBackend;
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use star_train::{
-    Recipe,
+    Precision, Recipe,
     bench::{Case, time_case},
     run_dir::write_json,
 };
@@ -161,6 +161,8 @@ struct Document<'a> {
     version: &'static str,
     recipe: String,
     set: &'a [String],
+    /// Of training steps.
+    precision: Precision,
     threads: u16,
     rounds: u16,
     seconds_a_turn: f64,
@@ -176,7 +178,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     if args.turn {
         return run_on(args.backend.backend, TurnJob { args, recipe });
     }
-    run_on(args.backend.backend, Touch)?;
+    run_on(args.backend.backend, Touch(recipe.train.precision))?;
     let peer_device = args.against.map(|_| args.peer_device());
     if let (Some(peer), Some(device)) = (args.against, peer_device) {
         peer.check(device)?;
@@ -212,6 +214,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         version: env!("CARGO_PKG_VERSION"),
         recipe: args.config.display().to_string(),
         set: &args.set,
+        precision: recipe.train.precision,
         threads: args.threads,
         rounds: args.rounds,
         seconds_a_turn: args.seconds,
@@ -307,13 +310,14 @@ impl Job for TurnJob {
     }
 }
 
-/// Only asks whether the backend and its device are there.
-struct Touch;
+/// Only asks whether the backend and its device are there, and have the precision.
+struct Touch(Precision);
 
 impl Job for Touch {
     type Output = ();
 
-    fn run<B: AutodiffBackend>(self, _device: &B::Device) -> Result<(), CliError> {
+    fn run<B: AutodiffBackend>(self, device: &B::Device) -> Result<(), CliError> {
+        self.0.on::<B>(device)?;
         Ok(())
     }
 }

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::backend::AutodiffBackend;
 use burn::tensor::{Tensor, TensorData, activation};
-use star_model::Mode;
 use star_model::conv::ConvConfig;
 use star_model::conv_block::ConvBlock;
 use star_model::coord::{BOUNDARY_CHANNELS, COORD_CHANNELS, append_coords};
@@ -13,6 +12,7 @@ use star_model::heads::{E2h, instance_norm_relu};
 use star_model::hourglass::{Coords, Hourglass, double, halve};
 use star_model::residual::ResBlock;
 use star_model::weights::{load_named_into, named_shapes, named_tensors_of};
+use star_model::{Compute, Mode};
 
 use crate::support::{Diff, Golden, assert_close, floats, relative};
 
@@ -108,7 +108,7 @@ fn check_block<M: Module<Diff>>(
         })
         .collect();
     let mut block = block;
-    for (mode, label) in [(Mode::Eval, "eval"), (Mode::Train, "train")] {
+    for (mode, label) in [(Mode::Eval, "eval"), (Mode::Train(Compute::F32), "train")] {
         block = load_named_into(block, depth, state.clone()).unwrap();
         let x: Tensor<Diff, 4> = golden.tensor::<_, 4>(&format!("{case}/in0")).require_grad();
         let y = forward(&block, x.clone(), mode);

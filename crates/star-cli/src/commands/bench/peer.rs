@@ -25,7 +25,6 @@ pub enum Peer {
 #[serde(rename_all = "lowercase")]
 pub enum PeerDevice {
     Cpu,
-    /// With TF32 in matrix products and convolutions, which Burn's kernels take as well where they are faster
     Cuda,
 }
 
@@ -104,6 +103,7 @@ impl Peer {
             &network.to_string(),
         ]);
         command.args(device.arguments());
+        command.args(["--precision", recipe.train.precision.name()]);
         command.env("OMP_NUM_THREADS", threads.to_string());
         read_turn(command, SCRIPT, device == PeerDevice::Cuda)
     }
@@ -113,7 +113,7 @@ impl PeerDevice {
     fn arguments(self) -> &'static [&'static str] {
         match self {
             Self::Cpu => &["--device", "cpu"],
-            Self::Cuda => &["--device", "cuda", "--tf32"],
+            Self::Cuda => &["--device", "cuda"],
         }
     }
 }
