@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::numeric::{away_from_zero, constant};
+use crate::numeric::{away_from_zero, constant, within};
 
 /// The published constant in the denominators (REFERENCE S3).
 const EPS: f64 = 1e-5;
@@ -59,7 +59,7 @@ fn base<B: Backend>(
     to_mass: &Tensor<B, 2>,
 ) -> Tensor<B, 2> {
     let mean = (weights * grid.clone()).sum_dim(1) * to_mass.clone();
-    mean.clamp(-1.0, 1.0)
+    within(mean, -1.0, 1.0)
 }
 
 impl<B: Backend> Mean<B> {
@@ -68,7 +68,7 @@ impl<B: Backend> Mean<B> {
         let rest = first + base.clone() * (mass.clone() - 1.0);
         Self {
             base,
-            rest: rest.clamp(-MAX_SHIFT, MAX_SHIFT),
+            rest: within(rest, -MAX_SHIFT, MAX_SHIFT),
         }
     }
 
@@ -182,7 +182,7 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
 
     let covariance = |sum: Tensor<B, 2>| {
         let moment = sum * scale.clone() / divisor.clone() / denominator.clone();
-        moment.clamp(-MAX_COVARIANCE, MAX_COVARIANCE)
+        within(moment, -MAX_COVARIANCE, MAX_COVARIANCE)
     };
     Moments {
         mean_x,

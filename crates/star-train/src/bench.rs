@@ -53,8 +53,8 @@ pub fn time_case<B: AutodiffBackend>(
             let batch = batch::<B::InnerBackend>(recipe, batch_size, false, device)?;
             repeat::<B>(least, device, || {
                 let output = net.forward_last(batch.images.clone());
-                // Reading the landmarks back is part of it, and waits for the device.
-                let _ = output.landmarks.into_data();
+                // Reading the landmarks back is part of it, and waits for the device; what failed shows in the `sync` after it.
+                let _ = output.landmarks.try_into_data();
             })
         }
         Case::TrainingStep => {
@@ -86,7 +86,7 @@ pub fn time_case<B: AutodiffBackend>(
                 let maps = maps.clone().require_grad();
                 let gradients = loss.forward(maps.clone(), targets.clone()).backward();
                 // Backends that compute lazily would leave out what nobody asks for.
-                let _ = maps.grad(&gradients).map(|g| g.sum().into_data());
+                let _ = maps.grad(&gradients).map(|g| g.sum().try_into_data());
             })
         }
     }

@@ -25,6 +25,11 @@ pub enum TrainError {
     /// A loss stopped being a number.
     #[error("{0}")]
     NotFinite(String),
+    /// Something failed on the device.
+    #[error(
+        "the device failed: {0}\nIf its memory ran out, a smaller batch (--set train.batch_size=N, --batch N) needs less."
+    )]
+    Device(String),
     /// Anything else that the caller asked for and cannot have.
     #[error("{0}")]
     Invalid(String),

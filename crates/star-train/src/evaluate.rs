@@ -157,7 +157,7 @@ pub fn predict_set<B: Backend>(
     let mut faces = Vec::with_capacity(all);
     for batch in loader.epoch(0) {
         let batch = batch?;
-        let readout = Readout::of(&net.forward_last(batch.images::<B>(device)));
+        let readout = Readout::of(&net.forward_last(batch.images::<B>(device)))?;
         let to_crop = |row: &[f32]| -> Vec<Point> {
             row.chunks_exact(2)
                 .map(|p| denormalise_point([f64::from(p[0]), f64::from(p[1])], size))

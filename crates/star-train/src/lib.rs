@@ -17,6 +17,7 @@ pub mod error;
 pub mod eval_report;
 pub mod evaluate;
 pub mod faces;
+mod host;
 pub mod init;
 pub mod mean_shape;
 pub mod meter;

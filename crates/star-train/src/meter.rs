@@ -3,7 +3,7 @@
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::{criterion::LossTable, error::TrainError};
+use crate::{criterion::LossTable, error::TrainError, host::to_host};
 
 /// Means of the losses since the epoch began. Part of a checkpoint, so that a resumed epoch reports what a whole one would.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -73,7 +73,7 @@ impl<B: Backend> Pending<B> {
     /// Reads all waiting tables into `meter`; returns each step's losses.
     ///
     /// # Errors
-    /// A loss that is NaN or infinite: the message names the step, the loss and the faces.
+    /// A loss that is NaN or infinite: the message names the step, the loss and the faces. A device that failed.
     pub fn read(
         &mut self,
         meter: &mut Meter,
@@ -81,7 +81,7 @@ impl<B: Backend> Pending<B> {
     ) -> Result<Vec<StepLosses>, TrainError> {
         let mut steps = Vec::with_capacity(self.tables.len());
         for (step, faces, table) in self.tables.drain(..) {
-            let values: Vec<f32> = table.values.into_data().iter::<f32>().collect();
+            let values: Vec<f32> = to_host(table.values)?;
             if let Some(message) = describe_not_finite(&values, terms, &faces, step) {
                 return Err(TrainError::NotFinite(message));
             }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use star_data::{CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp};
 use star_model::StarNet;
 
-use crate::{covariance::Covariance, error::TrainError, readout::Readout};
+use crate::{covariance::Covariance, error::TrainError, host::to_host, readout::Readout};
 
 /// Heatmap cells around a landmark within which mass counts as agreeing with it.
 const NEAR_CELLS: f64 = 3.0;
@@ -108,8 +108,8 @@ fn predict_batch<B: Backend>(
         Tensor::<B, 4>::from_data(TensorData::new(input, [views.len(), 3, size, size]), device);
     let output = net.forward_last(images);
     let [_, points, height, width] = output.heatmaps.dims();
-    let readout = Readout::of(&output);
-    let maps: Vec<f64> = output.heatmaps.into_data().iter::<f64>().collect();
+    let readout = Readout::of(&output)?;
+    let maps: Vec<f64> = to_host(output.heatmaps)?;
 
     views
         .iter()

@@ -1,11 +1,11 @@
 //! From a network's output to points and spreads in image pixels.
 
-use burn::tensor::{TensorData, backend::Backend};
+use burn::tensor::backend::Backend;
 use star_data::{Affine, Point, crop::denormalise_point};
 use star_loss::heatmap_stats;
 use star_model::StackOutput;
 
-use crate::covariance::Covariance;
+use crate::{covariance::Covariance, error::TrainError, host::to_host};
 
 /// Landmarks and heatmap covariances of a batch, off the device.
 pub(crate) struct Readout {
@@ -18,16 +18,17 @@ pub(crate) struct Readout {
 }
 
 impl Readout {
-    pub fn of<B: Backend>(output: &StackOutput<B>) -> Self {
+    /// # Errors
+    /// When the device failed.
+    pub fn of<B: Backend>(output: &StackOutput<B>) -> Result<Self, TrainError> {
         let stats = heatmap_stats(output.heatmaps.clone());
-        let read = |data: TensorData| -> Vec<f64> { data.iter::<f64>().collect() };
-        let landmarks = read(output.landmarks.clone().into_data());
-        let (xx, xy, yy) = (
-            read(stats.cov_xx.into_data()),
-            read(stats.cov_xy.into_data()),
-            read(stats.cov_yy.into_data()),
+        let landmarks: Vec<f64> = to_host(output.landmarks.clone())?;
+        let (xx, xy, yy): (Vec<f64>, Vec<f64>, Vec<f64>) = (
+            to_host(stats.cov_xx)?,
+            to_host(stats.cov_xy)?,
+            to_host(stats.cov_yy)?,
         );
-        Self {
+        Ok(Self {
             points: output.heatmaps.dims()[1],
             landmarks: landmarks.chunks_exact(2).map(|p| [p[0], p[1]]).collect(),
             covariance: xx
@@ -36,7 +37,7 @@ impl Readout {
                 .zip(yy)
                 .map(|((xx, xy), yy)| Covariance { xx, xy, yy })
                 .collect(),
-        }
+        })
     }
 
     /// The points of face `face` of the batch; `size` is the side of the crop and `to_image` the way back from it.
