@@ -73,7 +73,9 @@ static void *take(size_t bytes) {
     if (posix_memalign(&memory, 512, rounded)) return NULL;
     return memset(memory, 0, rounded);
 }
+/* STRAW_MIB: asked for more at once, memory has run out. */
 static Result give(Pointer *at, size_t bytes) {
+    if (bytes >> 20 >= (size_t)setting("STRAW_MIB", 1 << 20)) return 2;
     *at = (Pointer)take(bytes);
     return *at ? 0 : 2;
 }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "cuda")]
 mod cuda;
+#[cfg(any(feature = "wgpu", feature = "cuda", test))]
+mod device_panic;
 #[cfg(any(feature = "wgpu", feature = "cuda"))]
 mod first_touch;
 #[cfg(feature = "wgpu")]

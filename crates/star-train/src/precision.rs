@@ -38,10 +38,10 @@ impl Precision {
     /// When the device cannot keep to it.
     pub fn on<B: Backend>(self, device: &B::Device) -> Result<Compute, TrainError> {
         let refuse = |why: &str| {
-            let backend = B::name(device);
             Err(TrainError::Recipe(format!(
-                "train.precision = \"{}\" on {backend}: {why}",
-                self.name()
+                "train.precision = \"{}\" on {}: {why}",
+                self.name(),
+                plain_name(&B::name(device))
             )))
         };
         match self {
@@ -58,6 +58,30 @@ impl Precision {
                  to try a recipe with",
             ),
             Self::Bf16 => Ok(Compute::Bf16),
+        }
+    }
+}
+
+/// The backend in `autodiff<fusion<cubecl<cuda>>>`.
+fn plain_name(name: &str) -> &str {
+    let inner = ["autodiff<", "fusion<", "cubecl<"];
+    let name = (inner.iter()).fold(name, |name, outer| name.strip_prefix(outer).unwrap_or(name));
+    name.split(['<', '>']).next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn names_that_people_type() {
+        for (burns, ours) in [
+            ("autodiff<fusion<cubecl<cuda>>>", "cuda"),
+            ("fusion<cubecl<wgpu<wgsl>>>", "wgpu"),
+            ("autodiff<ndarray>", "ndarray"),
+            ("flex", "flex"),
+        ] {
+            assert_eq!(plain_name(burns), ours);
         }
     }
 }

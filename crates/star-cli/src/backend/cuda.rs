@@ -9,7 +9,7 @@ use burn::{
 };
 
 use self::system::System;
-use super::{BackendName, first_touch::first_touch, no_device};
+use super::{BackendName, device_panic::end_on_device_panic, first_touch::first_touch, no_device};
 use crate::error::CliError;
 
 /// GPUs by their numbers, ready to compute; of none the first that CUDA shows (`CUDA_VISIBLE_DEVICES` picks another).
@@ -41,6 +41,7 @@ pub fn start(numbers: &[usize]) -> Result<Vec<CudaDevice>, CliError> {
         }
         devices.push(start_one(number, &system)?);
     }
+    end_on_device_panic();
     Ok(devices)
 }
 

@@ -2,7 +2,7 @@
 
 use burn::backend::wgpu::{RuntimeOptions, WgpuDevice, graphics, init_setup};
 
-use super::{BackendName, first_touch::first_touch, no_device};
+use super::{BackendName, device_panic::end_on_device_panic, first_touch::first_touch, no_device};
 use crate::error::CliError;
 
 /// Adapters, ready to compute: the best of this machine, or discrete GPUs by their numbers.
@@ -23,6 +23,7 @@ pub fn start(numbers: &[usize]) -> Result<Vec<WgpuDevice>, CliError> {
     for device in &devices {
         start_one(device)?;
     }
+    end_on_device_panic();
     Ok(devices)
 }
 
