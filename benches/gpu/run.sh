@@ -60,7 +60,8 @@ kept() { [ -e "$1" ] && say "$1 is there already"; }
 
 # What the backend needs, once for all stages.
 if [ "$backend" = cuda ]; then
-  eval "$($python benches/gpu/cuda_home.py "$(realpath "$out")/cuda" 2>"$out/cuda_home.txt")" || { cat "$out/cuda_home.txt" >&2; exit 1; }
+  exports=$($python benches/gpu/cuda_home.py "$(realpath "$out")/cuda" 2>"$out/cuda_home.txt") || { cat "$out/cuda_home.txt" >&2; exit 1; }
+  eval "$exports"
 fi
 
 stage_check() {
@@ -112,7 +113,10 @@ stage_time() {
   else
     say "no PyTorch here: our own figures only"
   fi
-  for case in inference/1/tf32 "inference/$batch/tf32" "training-step/$batch/tf32" "training-step/$batch/bf16" "loss/$batch/tf32"; do
+  local cases=(inference/1/tf32 "inference/$batch/tf32" "training-step/$batch/tf32" "loss/$batch/tf32")
+  # WGSL has no bf16.
+  [ "$backend" = wgpu ] || cases+=("training-step/$batch/bf16")
+  for case in "${cases[@]}"; do
     local folder="$out/time-${case//\//-}" name size number
     kept "$folder" && continue
     IFS=/ read -r name size number <<<"$case"
@@ -146,18 +150,21 @@ stage_plan() {
   local a_step faces
   a_step=$($python -c "print(max(1e-4, (${seconds[2]} - ${seconds[1]}) / ($long - $short)))")
   faces=$($python -c "print(round(0.9 * sum(1 for _ in open('$out/lists/train.tsv'))))")
-  $python benches/gpu/schedule.py --minutes "$budget" --seconds-a-step "$a_step" --faces "$faces" --batch "$batch" | tee "$out/plan.json"
+  $python benches/gpu/schedule.py --minutes "$budget" --seconds-a-step "$a_step" --faces "$faces" --batch "$batch" >"$out/plan.part"
+  mv "$out/plan.part" "$out/plan.json"
+  cat "$out/plan.json"
 }
 
 stage_train() {
   kept "$out/run/report/test.json" && return
   stage_plan
-  local watch= args status=0
+  local watch= args settings status=0
   if [ ! -e "$out/run/checkpoints" ] || [ -z "$(ls "$out/run/checkpoints")" ]; then
     rm -rf "$out/run"
-    mapfile -t args < <($python -c "
+    settings=$($python -c "
 import json
 for key, value in json.load(open('$out/plan.json'))['settings'].items(): print('--set'); print(f'{key}={value}')")
+    mapfile -t args <<<"$settings"
     args+=(--config $config "${network[@]}" "${lists[@]}" "${loading[@]}" --out "$out/run")
   else
     args=(--resume "$out/run")
@@ -165,10 +172,11 @@ for key, value in json.load(open('$out/plan.json'))['settings'].items(): print('
   if [ "$backend" != flex ] && command -v nvidia-smi >/dev/null; then
     nvidia-smi --query-gpu=timestamp,utilization.gpu,memory.used,power.draw --format=csv,noheader --loop=2 >>"$out/gpu.csv" &
     watch=$!
+    trap "kill $watch 2>/dev/null || true" EXIT
   fi
   timeout --preserve-status --signal=INT --kill-after=90 "$($python -c "print(60 * $minutes)")" \
     "$star" train "${args[@]}" --backend "$backend" 2>&1 | tee -a "$out/train.log" || status=$?
-  [ -z "$watch" ] || kill "$watch"
+  [ -z "$watch" ] || kill "$watch" 2>/dev/null || true
   if [ $status -eq 130 ]; then
     say "there is more to train: call this stage again"
     exit 3

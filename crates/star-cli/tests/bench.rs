@@ -57,3 +57,21 @@ fn a_peer_that_is_missing_is_named() {
     );
     assert!(!folder.join("benches").exists());
 }
+
+#[test]
+fn what_a_peer_cannot_do_is_refused_before_any_turn() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let beside = ["bench", "--config", "tiny.toml", "--against", "onnxruntime"];
+    for (more, word) in [
+        (["--case", "training-step"], "training-step"),
+        (["--peer-device", "cuda"], "CPU"),
+    ] {
+        let message = folder.fail(&[&beside[..], &more].concat());
+        assert!(
+            message.contains("onnxruntime") && message.contains(word),
+            "{message}"
+        );
+        assert!(!folder.join("benches").exists());
+    }
+}

@@ -152,6 +152,7 @@ fn recipes() {
     assert_says(&set("train.epocs=3"), &["epocs"]);
     assert_says(&set("train.epochs=many"), &["train.epochs=many"]);
     assert_says(&set("model.input_size=100"), &["100", "64"]);
+    assert_says(&set("train.batch_size=1"), &["batch of one"]);
     assert_says(&set("train.precision=f16"), &["f16", "tf32", "bf16"]);
     assert_says(&set("layout=wflw99"), &["wflw99", "wflw98"]);
     assert_says(&set("data.synth.noise_along=7"), &["noise_along"]);

@@ -18,7 +18,7 @@ use star_data::{
     AugmentConfig, Batch, FaceSource, HostBatch, SampleMaker, SynthConfig, SynthFaces,
 };
 
-use crate::{criterion::Criterion, error::TrainError, recipe::Recipe};
+use crate::{criterion::Criterion, error::TrainError, host::to_host, recipe::Recipe};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,8 +53,8 @@ pub fn time_case<B: AutodiffBackend>(
             let batch = batch::<B::InnerBackend>(recipe, batch_size, false, device)?;
             repeat::<B>(least, device, || {
                 let output = net.forward_last(batch.images.clone());
-                // Reading the landmarks back is part of it, and waits for the device; what failed shows in the `sync` after it.
-                let _ = output.landmarks.try_into_data();
+                // Reading the landmarks back is part of it, and waits for the device.
+                to_host::<_, 3, f32>(output.landmarks).map(|_| ())
             })
         }
         Case::TrainingStep => {
@@ -65,11 +65,14 @@ pub fn time_case<B: AutodiffBackend>(
             let mut net = Some(config.init::<B>(device).with_training(compute));
             let mut adam = AdamConfig::new().with_epsilon(1e-8).init();
             repeat::<B>(least, device, || {
-                let Some(current) = net.take() else { return };
+                let Some(current) = net.take() else {
+                    return Ok(());
+                };
                 let outputs = current.forward(batch.images.clone());
                 let (loss, _) = criterion.forward(&outputs, &batch, &terms);
                 let gradients = GradientsParams::from_grads(loss.backward(), &current);
                 net = Some(adam.step(recipe.train.learning_rate, current, gradients));
+                Ok(())
             })
         }
         Case::Loss => {
@@ -86,7 +89,8 @@ pub fn time_case<B: AutodiffBackend>(
                 let maps = maps.clone().require_grad();
                 let gradients = loss.forward(maps.clone(), targets.clone()).backward();
                 // Backends that compute lazily would leave out what nobody asks for.
-                let _ = maps.grad(&gradients).map(|g| g.sum().try_into_data());
+                let sum = maps.grad(&gradients).map(|gradient| gradient.sum());
+                sum.map_or(Ok(()), |sum| to_host::<_, 1, f32>(sum).map(|_| ()))
             })
         }
     }
@@ -117,12 +121,12 @@ fn batch<B: Backend>(
 fn repeat<B: Backend>(
     least: Duration,
     device: &B::Device,
-    mut once: impl FnMut(),
+    mut once: impl FnMut() -> Result<(), TrainError>,
 ) -> Result<Vec<f64>, TrainError> {
     const FEWEST: usize = 3;
     let mut whole = || -> Result<f64, TrainError> {
         let start = Instant::now();
-        once();
+        once()?;
         B::sync(device).map_err(|e| TrainError::Invalid(format!("the device failed: {e}")))?;
         Ok(start.elapsed().as_secs_f64())
     };

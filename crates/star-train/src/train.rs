@@ -151,6 +151,7 @@ pub fn train<B: AutodiffBackend>(
         compute = settings.precision.on::<B>(device)?;
     }
     let faces = Faces::open(recipe, &layout)?;
+    config.check_batch(settings.batch_size.min(faces.train.len()))?;
     let maker = SampleMaker::new(
         layout.clone(),
         recipe.model.input_size as u32,
@@ -217,7 +218,6 @@ pub fn train<B: AutodiffBackend>(
     ));
 
     let steps = loader.batches();
-    config.check_batch(settings.batch_size.min(faces.train.len()))?;
     let clock = Clock::start(state.position.step);
 
     while state.position.epoch <= settings.epochs {

@@ -18,6 +18,14 @@ use crate::error::CliError;
 /// Says everything that is missing at once.
 pub fn start(numbers: &[usize]) -> Result<Vec<CudaDevice>, CliError> {
     let numbers = if numbers.is_empty() { &[0] } else { numbers };
+    if numbers.len() > 1 {
+        system::nccl().map_err(|missing| {
+            no_device(
+                BackendName::Cuda,
+                &format!("{missing}. --devices with one number needs none."),
+            )
+        })?;
+    }
     let mut devices = Vec::with_capacity(numbers.len());
     let mut kernels = None;
     for &number in numbers {

@@ -89,7 +89,7 @@ enum CaseName {
 impl Args {
     fn peer_device(&self) -> PeerDevice {
         self.peer_device.unwrap_or(match self.backend.backend {
-            BackendName::Cuda => PeerDevice::Cuda,
+            BackendName::Cuda if self.against != Some(Peer::Onnxruntime) => PeerDevice::Cuda,
             _ => PeerDevice::Cpu,
         })
     }
@@ -181,6 +181,13 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     run_on(args.backend.backend, Touch(recipe.train.precision))?;
     let peer_device = args.against.map(|_| args.peer_device());
     if let (Some(peer), Some(device)) = (args.against, peer_device) {
+        if let Some(case) = args.cases.iter().find(|&&case| !peer.can(case)) {
+            return Err(CliError::Usage(format!(
+                "--against {} cannot do --case {}; leave one of them out.",
+                peer.name(),
+                case.name()
+            )));
+        }
         peer.check(device)?;
     }
     let cases = if args.cases.is_empty() {

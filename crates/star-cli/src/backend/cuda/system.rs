@@ -24,6 +24,11 @@ const NVRTC: [&str; 4] = [
 #[cfg(windows)]
 const NVRTC: [&str; 2] = ["nvrtc64_130_0.dll", "nvrtc64_120_0.dll"];
 
+#[cfg(not(windows))]
+const NCCL: &str = "libnccl.so";
+#[cfg(windows)]
+const NCCL: &str = "nccl.dll";
+
 const OK: c_int = 0;
 const COMPUTE_CAPABILITY_MAJOR: c_int = 75;
 const COMPUTE_CAPABILITY_MINOR: c_int = 76;
@@ -159,6 +164,19 @@ fn nvrtc() -> Result<Version, String> {
     } else {
         Err(format!("NVRTC does not tell its version (error {status})"))
     }
+}
+
+/// What carries tensors from GPU to GPU.
+///
+/// # Errors
+/// Where it is not there.
+pub fn nccl() -> Result<(), String> {
+    open(&[NCCL]).map(|_| ()).ok_or_else(|| {
+        format!(
+            "several GPUs exchange their gradients through NCCL, and {NCCL} is not on the library path (NVIDIA's package libnccl-dev has it; where there is \
+             only a libnccl.so.2, as beside PyTorch, make a link of that name to it; LD_LIBRARY_PATH names its folder)"
+        )
+    })
 }
 
 /// CUDA's headers, which NVRTC reads while it compiles; what is missing of those that only some kernels need.

@@ -46,6 +46,12 @@ impl Peer {
     /// # Errors
     /// Says what to install when Python, the script or one of its packages is missing.
     pub fn check(self, device: PeerDevice) -> Result<(), CliError> {
+        if (self, device) == (Self::Onnxruntime, PeerDevice::Cuda) {
+            return Err(CliError::Usage(
+                "--against onnxruntime is timed on the CPU alone; leave --peer-device cuda out."
+                    .into(),
+            ));
+        }
         let mut command = Command::new("python3");
         command.args([SCRIPT, "--peer", self.name(), "--check"]);
         command.args(device.arguments());
