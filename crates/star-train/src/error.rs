@@ -27,7 +27,8 @@ pub enum TrainError {
     NotFinite(String),
     /// Something failed on the device.
     #[error(
-        "the device failed: {0}\nIf its memory ran out, a smaller batch (--set train.batch_size=N, --batch N) needs less."
+        "the device failed: {0}\nIf its memory ran out, a smaller batch (--set train.batch_size=N, --batch N) needs less. \
+         Checkpoints are whole: --resume goes on from the last one."
     )]
     Device(String),
     /// Anything else that the caller asked for and cannot have.

@@ -8,6 +8,8 @@ use std::{
     thread,
 };
 
+use star_train::TrainError;
+
 /// From now on. Other threads' panics are handled as before.
 pub fn end_on_device_panic() {
     let before = take_hook();
@@ -15,11 +17,7 @@ pub fn end_on_device_panic() {
         if !thread::current().name().is_some_and(is_a_devices) {
             return before(panic);
         }
-        eprintln!(
-            "error: the device failed: {}\nIf its memory ran out, a smaller batch (--set train.batch_size=N, --batch N) needs less. Checkpoints are whole: \
-             --resume goes on from the last one.",
-            cause(panic)
-        );
+        eprintln!("error: {}", TrainError::Device(cause(panic)));
         std::process::exit(1);
     }));
 }
