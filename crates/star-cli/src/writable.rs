@@ -1,10 +1,12 @@
 //! Whether results can be written, asked before the work that they are of.
 
 use std::{
-    fs::{self, File},
+    fs,
     io::ErrorKind,
     path::{Path, PathBuf},
 };
+
+use star_files::AtomicFile;
 
 use crate::error::CliError;
 
@@ -43,17 +45,12 @@ pub fn check_file(file: &Path) -> Result<(), CliError> {
         let e = std::io::Error::new(ErrorKind::IsADirectory, "it is a folder");
         return Err(cannot(file, e));
     }
-    let folder = whole(file.parent().unwrap_or(Path::new("")));
-    probe(&folder).map_err(|e| cannot(file, e))
+    probe(star_files::folder_of(file)).map_err(|e| cannot(file, e))
 }
 
 /// Makes a file in a folder and takes it away.
 fn probe(folder: &Path) -> std::io::Result<()> {
-    let probe = folder.join(format!(".star-{}.partial", std::process::id()));
-    let made = File::create(&probe).map(drop);
-    // Nothing to do about a probe that was made and cannot be taken away.
-    let _ = fs::remove_file(&probe);
-    made
+    AtomicFile::create(&folder.join("probe")).map(drop)
 }
 
 /// `a.json` lies in this folder, whose name is `.`.

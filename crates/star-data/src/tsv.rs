@@ -355,7 +355,7 @@ pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
         }
         push_row(&mut text, row, occlusion);
     }
-    std::fs::write(path, text).map_err(|e| DataError::io(path, e))
+    star_files::write_atomic(path, text.as_bytes()).map_err(|e| DataError::io(path, e))
 }
 
 /// `occlusion` says whether the list has the eighth column.

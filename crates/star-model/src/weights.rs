@@ -9,7 +9,6 @@ mod pkl;
 mod safetensors;
 mod state;
 mod statistics;
-mod whole;
 
 pub use ema::ema_update;
 pub use named::{load_named, load_named_into, named_shapes, named_tensors, named_tensors_of};
@@ -20,3 +19,11 @@ pub use safetensors::{
 };
 pub use state::PublishedState;
 pub use statistics::{Statistics, average_statistics};
+
+/// [`star_files::write_atomic`] with this crate's error.
+fn write_file(path: &std::path::Path, bytes: &[u8]) -> Result<(), crate::ModelError> {
+    star_files::write_atomic(path, bytes).map_err(|source| crate::ModelError::Io {
+        path: path.into(),
+        source,
+    })
+}

@@ -112,7 +112,7 @@ impl RunDir {
                 .filter(|line| step_of(line).is_some_and(|s| s <= step))
                 .flat_map(|line| [line, "\n"])
                 .collect();
-            write_whole(&path, kept.as_bytes())?;
+            write_atomic(&path, kept.as_bytes())?;
         }
         Ok(())
     }
@@ -138,22 +138,15 @@ fn append(path: &Path, records: &[impl Serialize]) -> Result<(), TrainError> {
         .map_err(|e| TrainError::io(path, e))
 }
 
-/// Writes a file so that readers see the old one or the new one, never half of either.
+/// [`star_files::write_atomic`] with this crate's error.
 ///
 /// # Errors
 /// When the folder cannot be written.
-pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, bytes)
-        .and_then(|()| fs::rename(&partial, path))
-        .map_err(|e| {
-            // The first error is the one to tell; the leftover may not even exist.
-            let _ = fs::remove_file(&partial);
-            TrainError::io(path, e)
-        })
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
+    star_files::write_atomic(path, bytes).map_err(|e| TrainError::io(path, e))
 }
 
-/// Writes a value as readable JSON, whole or not at all.
+/// Writes a value as readable JSON, atomically.
 ///
 /// # Errors
 /// When the folder cannot be written.
@@ -161,5 +154,5 @@ pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError>
     let mut text =
         serde_json::to_string_pretty(value).map_err(|e| TrainError::Invalid(e.to_string()))?;
     text.push('\n');
-    write_whole(path, text.as_bytes())
+    write_atomic(path, text.as_bytes())
 }

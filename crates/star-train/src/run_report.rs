@@ -10,7 +10,7 @@ use crate::{
     metrics::nme,
     recipe::Recipe,
     report::{ContactSheet, Figure, Panel, Scale, Series, SheetOptions, Tile, error_color},
-    run_dir::write_whole,
+    run_dir::write_atomic,
     train::EpochRecord,
 };
 
@@ -68,7 +68,7 @@ pub fn curves(recipe: &Recipe, history: &[EpochRecord], path: &Path) -> Result<(
         ],
         marks: Vec::new(),
     };
-    write_whole(path, figure.to_svg().as_bytes())
+    write_atomic(path, figure.to_svg().as_bytes())
 }
 
 /// Faces spread evenly over a set, with their predicted points and, in the second colour, the true (or annotated) ones.
@@ -100,5 +100,5 @@ pub fn contact_sheet(
     image
         .write_to(&mut bytes, image::ImageFormat::Png)
         .map_err(|e| TrainError::Invalid(format!("{}: {e}", path.display())))?;
-    write_whole(path, bytes.get_ref())
+    write_atomic(path, bytes.get_ref())
 }

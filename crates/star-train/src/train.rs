@@ -27,7 +27,7 @@ use crate::{
     meter::{Meter, Pending},
     observer::{Observer, StepInfo},
     recipe::Recipe,
-    run_dir::{RunDir, write_json},
+    run_dir::{RunDir, write_atomic, write_json},
     run_report,
     schedule::{ema_decay, learning_rate},
     weights_file::{WeightsInfo, read_weights, write_weights},
@@ -191,8 +191,7 @@ pub fn train<B: AutodiffBackend>(
     let run = match start {
         Start::New(folder) => {
             let run = RunDir::create(folder)?;
-            std::fs::write(run.config(), recipe.to_toml()?)
-                .map_err(|e| TrainError::io(run.config(), e))?;
+            write_atomic(&run.config(), recipe.to_toml()?.as_bytes())?;
             let untrained = evaluate_epoch(&state, &faces.selection, &eval, device, observer)?;
             run.append_metrics(&untrained)?;
             observer.epoch(&untrained);

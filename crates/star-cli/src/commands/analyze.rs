@@ -8,7 +8,7 @@ use star_train::{
     EvalSet,
     analysis::{Analysis, analyze},
     predict_set, read_weights,
-    run_dir::{write_json, write_whole},
+    run_dir::{write_json, write_atomic},
 };
 
 use super::over_lists::OverLists;
@@ -90,9 +90,9 @@ fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode,
         analysis: &analysis,
     };
     write_json(&args.out.join("analysis.json"), &document)?;
-    write_whole(&args.out.join("points.csv"), analysis.csv().as_bytes())?;
+    write_atomic(&args.out.join("points.csv"), analysis.csv().as_bytes())?;
     for (name, svg) in analysis.plots(&trained.layout) {
-        write_whole(&args.out.join(name), svg.as_bytes())?;
+        write_atomic(&args.out.join(name), svg.as_bytes())?;
     }
     println!("\nfigures and drawings: {}", args.out.display());
     Ok(ExitCode::SUCCESS)

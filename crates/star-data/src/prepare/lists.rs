@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
+    path::Path,
 };
 
 use super::report::{Complaint, PrepareReport, SplitReport, Spread};
@@ -185,7 +185,7 @@ pub(super) fn write_lists(
             continue;
         }
         let file = out.join(format!("{}.tsv", split.name));
-        replace(&file, |temporary| write_tsv(temporary, &rows))?;
+        write_tsv(&file, &rows)?;
         report.splits.push(SplitReport {
             name: split.name.clone(),
             file,
@@ -235,23 +235,7 @@ pub(super) fn write_if_new(file: &Path, bytes: &[u8]) -> Result<(), DataError> {
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|e| DataError::io(folder, e))?;
     }
-    replace(file, |temporary| {
-        std::fs::write(temporary, bytes).map_err(|e| DataError::io(temporary, e))
-    })
-}
-
-/// Writes beside the target and renames, so that there is never half a file.
-fn replace(
-    file: &Path,
-    write: impl FnOnce(&Path) -> Result<(), DataError>,
-) -> Result<(), DataError> {
-    let temporary: PathBuf = file.with_added_extension("part");
-    write(&temporary)
-        .and_then(|()| std::fs::rename(&temporary, file).map_err(|e| DataError::io(file, e)))
-        .inspect_err(|_| {
-            // The first error is the one to tell; the leftover may not even exist.
-            let _ = std::fs::remove_file(&temporary);
-        })
+    star_files::write_atomic(file, bytes).map_err(|e| DataError::io(file, e))
 }
 
 fn find_doubles(found: &[Found], splits: &[Split], report: &mut PrepareReport) {

@@ -6,7 +6,7 @@ use burn::tensor::{DType, TensorData};
 
 use super::crc32::crc32;
 use super::state::PublishedState;
-use super::whole::write_whole;
+use super::write_file;
 use crate::error::ModelError;
 
 const LOCAL: u32 = 0x0403_4b50;
@@ -32,7 +32,7 @@ pub fn write_npz(state: &PublishedState, path: impl AsRef<Path>) -> Result<(), M
         path: path.into(),
         what,
     })?;
-    write_whole(path, &bytes)
+    write_file(path, &bytes)
 }
 
 fn archive(state: &PublishedState) -> Result<Vec<u8>, String> {

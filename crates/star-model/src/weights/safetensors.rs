@@ -10,7 +10,7 @@ use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::named::{compare, load_named, named_tensors};
-use super::whole::write_whole;
+use super::write_file;
 use crate::config::StarNetConfig;
 use crate::error::ModelError;
 use crate::layers::Layers;
@@ -109,7 +109,7 @@ pub fn save_weights_as<B: Backend>(
         views.push((name, view));
     }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
-    write_whole(path, &bytes)
+    write_file(path, &bytes)
 }
 
 /// The nearest half-precision numbers, or the first finite one that has none.

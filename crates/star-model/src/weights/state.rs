@@ -8,7 +8,7 @@ use burn::tensor::{DType, TensorData};
 
 use super::named::named_tensors;
 use super::safetensors::Stored;
-use super::whole::write_whole;
+use super::write_file;
 use crate::config::StarNetConfig;
 use crate::error::ModelError;
 use crate::layers::Layers;
@@ -72,6 +72,6 @@ impl PublishedState {
         let metadata = HashMap::from([("format".to_owned(), "pt".to_owned())]);
         let bytes =
             safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
-        write_whole(path, &bytes)
+        write_file(path, &bytes)
     }
 }

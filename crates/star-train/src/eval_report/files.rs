@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use super::drawing::Drawing;
-use crate::{error::TrainError, run_dir::write_whole};
+use crate::{error::TrainError, run_dir::write_atomic};
 
 /// What goes into the folder, in the order in which it is written: the page comes last, when all that it names is there.
 #[derive(Default)]
@@ -31,7 +31,7 @@ impl Files {
     pub fn write(&self, dir: &Path) -> Result<(), TrainError> {
         fs::create_dir_all(dir).map_err(|e| TrainError::io(dir, e))?;
         for (name, text) in &self.0 {
-            write_whole(&dir.join(name), text.as_bytes())?;
+            write_atomic(&dir.join(name), text.as_bytes())?;
         }
         Ok(())
     }

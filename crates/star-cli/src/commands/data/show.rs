@@ -7,7 +7,7 @@ use star_data::{
     AugmentConfig, Draws, FaceSource, SampleMaker, TsvFaces,
     rng::{permutation, sample_rng},
 };
-use star_train::{Recipe, report::SampleSheet, run_dir::write_whole};
+use star_train::{Recipe, report::SampleSheet, run_dir::write_atomic};
 
 use super::{ListArgs, input_size};
 use crate::error::CliError;
@@ -92,7 +92,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     picture
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| CliError::Usage(format!("{}: {e}", args.out.display())))?;
-    write_whole(&args.out, &bytes.into_inner())?;
+    write_atomic(&args.out, &bytes.into_inner())?;
     println!(
         "{} x {} pixels: {}",
         picture.width(),

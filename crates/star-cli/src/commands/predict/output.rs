@@ -14,7 +14,7 @@ use star_train::{
     Prediction, TrainedNet,
     detect::FaceBox,
     report::{Overlay, Picture, Spread},
-    run_dir::write_whole,
+    run_dir::write_atomic,
 };
 
 use super::{
@@ -143,10 +143,10 @@ impl<'a> Output<'a> {
         };
         if self.args.format.contains(&Format::Json) {
             let document = Document::new(picture, &self.shared).to_json()?;
-            write_whole(&path(&files.name, "json"), document.as_bytes())?;
+            write_atomic(&path(&files.name, "json"), document.as_bytes())?;
         }
         for (face, name) in picture.faces.iter().zip(&files.points) {
-            write_whole(&path(name, "pts"), pts(face).as_bytes())?;
+            write_atomic(&path(name, "pts"), pts(face).as_bytes())?;
         }
         if self.args.pictures.contains(&PictureKind::Png) {
             let mut bytes = std::io::Cursor::new(Vec::new());
@@ -154,11 +154,11 @@ impl<'a> Output<'a> {
             self.drawn(picture, |p| Ok(p.to_image()))?
                 .write_to(&mut bytes, ImageFormat::Png)
                 .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
-            write_whole(&path, bytes.get_ref())?;
+            write_atomic(&path, bytes.get_ref())?;
         }
         if self.args.pictures.contains(&PictureKind::Svg) {
             let svg = self.drawn(picture, |p| Ok(p.to_svg()?))?;
-            write_whole(&path(&files.name, "svg"), svg.as_bytes())?;
+            write_atomic(&path(&files.name, "svg"), svg.as_bytes())?;
         }
         Ok(Written {
             picture: picture.path.display().to_string(),
@@ -250,8 +250,12 @@ impl Stream {
     fn finish(self) -> Result<(), CliError> {
         match (self.path, self.file) {
             (Some(path), Some(file)) => {
-                drop(file);
-                fs::rename(Self::partial(&path), &path).map_err(|e| CliError::io(path, e))
+                let on_disk = || {
+                    file.get_ref().sync_all()?;
+                    fs::rename(Self::partial(&path), &path)?;
+                    star_files::sync_folder(star_files::folder_of(&path))
+                };
+                on_disk().map_err(|e| CliError::io(&path, e))
             }
             _ => Ok(()),
         }
