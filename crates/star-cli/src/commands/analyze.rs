@@ -8,7 +8,7 @@ use star_train::{
     EvalSet,
     analysis::{Analysis, analyze},
     predict_set, read_weights,
-    run_dir::{write_json, write_atomic},
+    run_dir::{write_atomic, write_json},
 };
 
 use super::over_lists::OverLists;

@@ -9,7 +9,7 @@ use star_train::{
     EvalSet,
     calibration::{Calibration, calibrate},
     predict_set, read_weights,
-    run_dir::{write_json, write_whole},
+    run_dir::{write_atomic, write_json},
 };
 
 use super::over_lists::OverLists;
@@ -123,7 +123,7 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
         println!("\nall figures: {}", path.display());
     }
     if let Some(path) = &args.csv {
-        write_whole(path, calibration.csv().as_bytes())?;
+        write_atomic(path, calibration.csv().as_bytes())?;
         println!("one line a point: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)
