@@ -331,3 +331,45 @@ fn bench_prints_rates() {
         "{parts:?}"
     );
 }
+
+#[test]
+fn mirrored_copies_are_told_of_in_print_and_in_json() {
+    let folder = Folder::new();
+    std::fs::create_dir_all(folder.join("set/afw")).expect("folder");
+    let points: Vec<String> = (0..68)
+        .map(|i| format!("{} {}", 20 + i % 9 * 5, 20 + i))
+        .collect();
+    let points = format!("version: 1\nn_points: 68\n{{\n{}\n}}\n", points.join("\n"));
+    for name in ["a", "a_mirror", "b_mirror"] {
+        picture(&folder, &format!("set/afw/{name}.png"), name.len());
+        folder.write(&format!("set/afw/{name}.pts"), &points);
+    }
+    let json = "lists/new/found.json";
+    let prepare = [
+        "prepare", "300w", "--root", "set", "--out", "lists", "--json", json,
+    ];
+    let printed = folder.succeed(&prepare);
+    assert!(printed.contains("2 faces"), "{printed}");
+    assert!(
+        printed.contains("mirrored copies left out (NAME_mirror beside NAME): 1"),
+        "{printed}"
+    );
+    assert!(printed.contains("left out: none"), "{printed}");
+    let json = std::fs::read(folder.join(json)).expect("the JSON");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+    assert_eq!((&json["mirrored"], &json["faces"]), (&1.into(), &2.into()));
+
+    folder.write("file", "");
+    let error = folder.fail(&[
+        "prepare",
+        "300w",
+        "--root",
+        "set",
+        "--out",
+        "other",
+        "--json",
+        "file/f.json",
+    ]);
+    assert!(error.contains("file"), "{error}");
+    assert!(!folder.join("other").exists(), "refused before the work");
+}

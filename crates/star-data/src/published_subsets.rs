@@ -1,10 +1,10 @@
 //! The parts of a test list that papers give figures for, found in the list itself.
 
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 
 use crate::{
     layout::Layout,
-    prepare::{IBUG_PARTS, IBUG_SUBSETS, ibug_part_of},
+    prepare::{IBUG_PARTS, IBUG_SUBSETS, ibug_part_of, original_of_mirrored},
     tsv::TsvRow,
 };
 
@@ -21,7 +21,8 @@ pub const WFLW_ATTRIBUTES: [&str; 6] = [
 /// Names and row numbers of the subsets of a list: WFLW's by the rows' attributes, 300-W's by the folders in their paths.
 ///
 /// Only what divides the list: a subset without faces, or with all of them, is left out. 300-W's `common` needs faces of both of its
-/// folders, because a figure on half of it is not a figure on `common`.
+/// folders, because a figure on half of it is not a figure on `common`. For the same reason mirrored copies (`NAME_mirror`) of images that
+/// are in the list too are in none of 300-W's subsets.
 pub fn published_subsets(rows: &[TsvRow], layout: &Layout) -> Vec<(String, Vec<usize>)> {
     let mut subsets = by_attribute(rows);
     if layout.name == "ibug68" {
@@ -42,9 +43,15 @@ fn by_attribute(rows: &[TsvRow]) -> Vec<(String, Vec<usize>)> {
 }
 
 fn by_folder(rows: &[TsvRow]) -> Vec<(String, Vec<usize>)> {
-    let parts: Vec<Option<usize>> = rows
-        .iter()
-        .map(|row| ibug_part_of(Path::new(&row.path).parent()?))
+    let stems: HashSet<_> = (rows.iter())
+        .map(|row| Path::new(&row.path).with_extension(""))
+        .collect();
+    let mirrored = |path: &Path| {
+        original_of_mirrored(&path.with_extension("")).is_some_and(|stem| stems.contains(&stem))
+    };
+    let parts: Vec<Option<usize>> = (rows.iter())
+        .map(|row| Path::new(&row.path))
+        .map(|path| ibug_part_of(path.parent()?).filter(|_| !mirrored(path)))
         .collect();
     let faces_of = |part| {
         (0..rows.len())

@@ -144,6 +144,124 @@ fn every_list_has_its_faces() {
     }
 }
 
+/// The lists and their faces, without the folders above the parts.
+fn faces_below(
+    scratch: &Scratch,
+    above: &str,
+    report: &PrepareReport,
+) -> Vec<(String, Vec<String>)> {
+    (report.splits.iter())
+        .map(|split| {
+            let list = read(scratch, &format!("{}.tsv", split.name));
+            let name = |i| {
+                let name = list.name(i);
+                let below = name.strip_prefix(above);
+                below
+                    .unwrap_or_else(|| panic!("{name} is not below {above}"))
+                    .to_string()
+            };
+            (split.name.clone(), (0..list.len()).map(name).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn folders_above_the_parts_decide_nothing() {
+    let plain = Scratch::new();
+    whole(&plain);
+    let expected = faces_below(&plain, "", &plain.prepare());
+    for above in [
+        "ibug",
+        "300W_ibug",
+        "my afw",
+        "afw/helen",
+        "lfpw/trainset",
+        "helen/lfpw",
+        "01_Indoor",
+    ] {
+        let scratch = Scratch::new();
+        whole(&scratch);
+        let moved = scratch.0.join("moved");
+        fs::rename(scratch.root(), &moved).unwrap();
+        fs::create_dir_all(scratch.root().join(above).parent().unwrap()).unwrap();
+        fs::rename(moved, scratch.root().join(above)).unwrap();
+        let report = scratch.prepare();
+        assert!(report.skipped.is_empty(), "{above}: {:?}", report.skipped);
+        assert_eq!(
+            faces_below(&scratch, &format!("{above}/"), &report),
+            expected,
+            "{above}"
+        );
+    }
+}
+
+#[test]
+fn a_folder_that_is_no_part_of_300w_is_named_whatever_is_above_it() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    face(&root, "afw/a.png", 0);
+    for (n, folder) in [
+        "ibug/cropped",
+        "helen",
+        "lfpw/mine",
+        "trainset",
+        "helen/x/testset",
+        "my_ibug",
+    ]
+    .iter()
+    .enumerate()
+    {
+        face(&root, &format!("{folder}/b.png"), 1 + n as u32);
+    }
+    let report = scratch.prepare();
+    assert_eq!(names(&report), ["train"]);
+    let told: Vec<String> = report.skipped.iter().map(ToString::to_string).collect();
+    assert_eq!(report.faces, 1, "{told:#?}");
+    for (line, folder) in told.iter().zip([
+        "helen/",
+        "helen/x/testset/",
+        "ibug/cropped/",
+        "lfpw/mine/",
+        "my_ibug/",
+        "trainset/",
+    ]) {
+        assert!(
+            line.starts_with(&format!("{folder}: 1 .pts files")),
+            "{line}"
+        );
+    }
+    assert_eq!(told.len(), 6, "{told:#?}");
+}
+
+#[test]
+fn mirrored_copies_are_left_out_where_their_originals_are() {
+    let scratch = Scratch::new();
+    let root = scratch.root();
+    for (n, name) in ["afw/a", "lfpw/testset/b"].into_iter().enumerate() {
+        face(&root, &format!("{name}.png"), n as u32);
+        // The bundle has PNGs with mirrored JPEGs beside them.
+        face(&root, &format!("{name}_mirror.jpg"), 10 + n as u32);
+    }
+    // No originals of these: of the first not at all, of the second without its points.
+    face(&root, "afw/c_mirror.png", 20);
+    face(&root, "afw/d_mirror.png", 21);
+    picture(&root.join("afw/d.png"), 22);
+    let report = scratch.prepare();
+    let lists: Vec<_> = faces_below(&scratch, "", &report);
+    let train = ["afw/a.png", "afw/c_mirror.png", "afw/d_mirror.png"].map(String::from);
+    assert_eq!(
+        lists,
+        [
+            ("train".to_string(), train.to_vec()),
+            ("lfpw_test".into(), vec!["lfpw/testset/b.png".into()])
+        ]
+    );
+    assert_eq!(report.mirrored, 2);
+    assert_eq!(serde_json::to_value(&report).unwrap()["mirrored"], 2);
+    let told: Vec<String> = report.skipped.iter().map(ToString::to_string).collect();
+    assert_eq!(told, ["afw/d.png: no .pts file of this name beside it"]);
+}
+
 #[test]
 fn landmarks_are_zero_based_and_the_crop_follows_the_rule() {
     let scratch = Scratch::new();

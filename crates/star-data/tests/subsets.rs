@@ -81,6 +81,51 @@ fn ibug_divides_by_folders() {
     assert!(published_subsets(&rows, &wflw).is_empty());
 }
 
+#[test]
+fn folders_above_the_parts_of_ibug_decide_nothing() {
+    let layout = Layout::builtin("ibug68").expect("built in");
+    for above in ["", "300W_ibug/", "ibug/", "./", "afw/helen/trainset/"] {
+        let rows = [
+            "helen/testset/1.png",
+            "ibug/1.png",
+            "lfpw/testset/1.png",
+            "300W/01_Indoor/1.png",
+            "300W/02_Outdoor/1.png",
+            "others/1.png",
+        ]
+        .map(|path| row(&format!("{above}{path}"), None));
+        assert_eq!(
+            names(&published_subsets(&rows, &layout)),
+            [
+                ("common", &[0, 2][..]),
+                ("challenge", &[1]),
+                ("full", &[0, 1, 2]),
+                ("private", &[3, 4]),
+                ("helen/testset", &[0]),
+                ("lfpw/testset", &[2]),
+                ("indoor", &[3]),
+                ("outdoor", &[4]),
+            ],
+            "{above}"
+        );
+    }
+}
+
+#[test]
+fn mirrored_copies_are_in_no_published_subset() {
+    let layout = Layout::builtin("ibug68").expect("built in");
+    let rows = [
+        row("ibug/1.png", None),
+        row("ibug/1_mirror.jpg", None),
+        row("ibug/2_mirror.jpg", None),
+        row("indoor/1.png", None),
+    ];
+    assert_eq!(
+        names(&published_subsets(&rows, &layout)),
+        [("challenge", &[0, 2][..]), ("indoor", &[3])]
+    );
+}
+
 /// Faces in a grey picture, all cropped alike.
 struct Plain(Layout);
 

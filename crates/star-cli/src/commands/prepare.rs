@@ -10,7 +10,9 @@ use star_data::{
     prepare::{PrepareConfig, PrepareReport, Spread, prepare_300w, prepare_cofw, prepare_wflw},
 };
 
-use crate::error::CliError;
+use star_train::run_dir::write_json;
+
+use crate::{error::CliError, writable::check_folder};
 
 /// Complaints and notes shown before the rest is only counted.
 const SHOWN: usize = 20;
@@ -56,6 +58,18 @@ struct Options {
     /// Width of the crop over the longer side of the box (with --crop margin) [default: 1.2]
     #[arg(long, value_name = "FACTOR", value_parser = margin)]
     margin: Option<f64>,
+    /// Write all that is printed, and what is not shown for its length, to this file
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+impl Set {
+    fn options(&self) -> &Options {
+        match self {
+            Self::Ibug300w(options) | Self::Wflw(options) | Self::Cofw(options) => options,
+            Self::Custom(options) => &options.common,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -76,6 +90,11 @@ fn margin(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    // It may lie in the folder of the lists, which is made on the way.
+    let json = args.set.options().json.as_deref();
+    if let Some(file) = json {
+        check_folder(star_files::folder_of(file))?;
+    }
     let report = match &args.set {
         Set::Ibug300w(options) => prepare_300w(&options.root, &options.out, &config(options)?)?,
         Set::Wflw(options) => prepare_wflw(&options.root, &options.out, &config(options)?)?,
@@ -83,6 +102,12 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Set::Custom(options) => custom::run(options, config(&options.common)?)?,
     };
     print!("{}", describe(&report));
+    if let Some(file) = json {
+        let folder = star_files::folder_of(file);
+        std::fs::create_dir_all(folder).map_err(|e| CliError::io(folder, e))?;
+        write_json(file, &report)?;
+        println!("all of it: {}", file.display());
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -143,6 +168,12 @@ fn describe(report: &PrepareReport) -> String {
             None => format!("{}: {}", c.file, c.reason),
         })
         .collect();
+    if report.mirrored > 0 {
+        text += &format!(
+            "mirrored copies left out (NAME_mirror beside NAME): {}\n",
+            report.mirrored
+        );
+    }
     text += &list("left out", &skipped);
     text += &list("notes", &report.notes);
     text

@@ -1,7 +1,7 @@
 //! 300-W: folders of pictures with a `.pts` file beside each, 68 points.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -24,8 +24,8 @@ const DEEPEST: usize = 6;
 pub struct Part {
     /// What messages call it.
     pub name: &'static str,
-    /// Names that some folder on the path must have, or end with.
-    marks: &'static [&'static str],
+    /// The folder's path as published, in small letters; more than one where it goes by several names.
+    folders: &'static [&'static str],
     train: bool,
     /// Its own list, for a test folder.
     list: Option<&'static str>,
@@ -37,56 +37,56 @@ pub struct Part {
 pub const PARTS: [Part; 8] = [
     Part {
         name: "afw",
-        marks: &["afw"],
+        folders: &["afw"],
         train: true,
         list: None,
         published: 337,
     },
     Part {
         name: "helen/trainset",
-        marks: &["helen", "trainset"],
+        folders: &["helen/trainset"],
         train: true,
         list: None,
         published: 2000,
     },
     Part {
         name: "lfpw/trainset",
-        marks: &["lfpw", "trainset"],
+        folders: &["lfpw/trainset"],
         train: true,
         list: None,
         published: 811,
     },
     Part {
         name: "helen/testset",
-        marks: &["helen", "testset"],
+        folders: &["helen/testset"],
         train: false,
         list: Some("helen_test"),
         published: 330,
     },
     Part {
         name: "lfpw/testset",
-        marks: &["lfpw", "testset"],
+        folders: &["lfpw/testset"],
         train: false,
         list: Some("lfpw_test"),
         published: 224,
     },
     Part {
         name: "ibug",
-        marks: &["ibug"],
+        folders: &["ibug"],
         train: false,
         list: Some("ibug_test"),
         published: 135,
     },
     Part {
         name: "indoor",
-        marks: &["indoor"],
+        folders: &["indoor", "01_indoor"],
         train: false,
         list: Some("indoor_test"),
         published: 300,
     },
     Part {
         name: "outdoor",
-        marks: &["outdoor"],
+        folders: &["outdoor", "02_outdoor"],
         train: false,
         list: Some("outdoor_test"),
         published: 300,
@@ -105,10 +105,13 @@ pub const SUBSETS: [(&str, &[&str]); 4] = [
 ///
 /// `train.tsv` has the faces of `afw`, `helen/trainset` and `lfpw/trainset`, as many as there are. Every test folder gets a list of its
 /// own (`lfpw_test.tsv`, ...). The published subsets `common`, `challenge`, `full` and `private` are written only when all of their
-/// folders are there, because a figure on half of `common` is not a figure on `common`. Folders are known by their names wherever they
-/// are below `root`. Landmarks are 0-based pixels; paths are relative to `root`.
+/// folders are there, because a figure on half of `common` is not a figure on `common`. An image belongs to the part whose folder it lies
+/// in, named as published (`helen/testset`, `ibug`, `01_Indoor`), wherever below `root` that is; what the folders above are called decides
+/// nothing. Landmarks are 0-based pixels; paths are relative to `root`.
 ///
-/// A file that cannot be used is left out and reported.
+/// Mirrored copies beside their originals (`NAME_mirror.jpg` beside `NAME.png`, as in the copy of 300-W that dlib trains on) are left out
+/// and counted: training mirrors images itself, and a test set that has every face twice is another test set. A file that cannot be used
+/// is left out and reported.
 ///
 /// # Errors
 /// When `root` cannot be read, no usable face was found, or a list cannot be written.
@@ -245,6 +248,13 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
     walk(root, 0, &mut groups, report)?;
     let mut pairs = Vec::new();
     let mut unknown: BTreeMap<PathBuf, usize> = BTreeMap::new();
+    let mirrored: BTreeSet<PathBuf> = (groups.keys())
+        .filter(|stem| {
+            let original = original_of_mirrored(stem).and_then(|stem| groups.get(&stem));
+            original.is_some_and(|o| !o.pictures.is_empty() && o.points.is_some())
+        })
+        .cloned()
+        .collect();
     for (stem, group) in groups {
         let name = |path: &Path| lists::slashed(path.strip_prefix(root).unwrap_or(path));
         let relative = stem.strip_prefix(root).unwrap_or(&stem);
@@ -255,6 +265,10 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
             }
             continue;
         };
+        if mirrored.contains(&stem) {
+            report.mirrored += 1;
+            continue;
+        }
         let mut skip = |path: &Path, reason: &str| {
             report.skipped.push(Complaint {
                 file: name(path),
@@ -283,11 +297,6 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
                         picture,
                         "its name is not UTF-8; rename it and its .pts file",
                     );
-                } else if name(picture).contains(['\t', '\n', '\r']) {
-                    skip(
-                        picture,
-                        "tabs and line breaks cannot stand in a list; rename it and its .pts file",
-                    );
                 } else {
                     pairs.push(Pair {
                         picture: name(picture),
@@ -303,7 +312,8 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
             file: lists::slashed(&folder) + "/",
             line: None,
             reason: format!(
-                "{count} .pts files in a folder whose name says nothing about train or test"
+                "{count} .pts files in a folder that is none of 300-W's ({})",
+                PARTS.map(|part| part.name).join(", ")
             ),
         });
     }
@@ -349,15 +359,23 @@ fn walk(
     Ok(())
 }
 
-/// The part whose marks all appear among the folder's names.
+/// The part whose folder this is: the last names of the path are the part's own, whatever is above them.
 pub fn part_of(folder: &Path) -> Option<usize> {
     let names: Vec<String> = folder
         .components()
         .map(|c| c.as_os_str().to_string_lossy().to_ascii_lowercase())
         .collect();
-    PARTS.iter().position(|part| {
-        part.marks
-            .iter()
-            .all(|mark| names.iter().any(|name| name.ends_with(mark)))
-    })
+    let ends_with = |published: &str| {
+        let published: Vec<&str> = published.split('/').collect();
+        (names.len().checked_sub(published.len())).is_some_and(|above| names[above..] == published)
+    };
+    PARTS
+        .iter()
+        .position(|part| part.folders.iter().any(|folder| ends_with(folder)))
+}
+
+/// Of a path without its extension that is called `NAME_mirror`: the path of `NAME`.
+pub fn original_of_mirrored(stem: &Path) -> Option<PathBuf> {
+    let name = stem.file_name()?.to_str()?.strip_suffix("_mirror")?;
+    (!name.is_empty()).then(|| stem.with_file_name(name))
 }

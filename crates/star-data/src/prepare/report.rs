@@ -73,6 +73,8 @@ pub struct PrepareReport {
     pub duplicates: Vec<[String; 2]>,
     /// The same picture in a training and a test list: figures on that test list are too good.
     pub leaks: Vec<[String; 2]>,
+    /// Images left out because they are mirrored copies (`NAME_mirror`) of images beside them, as in dlib's copy of 300-W.
+    pub mirrored: usize,
     /// Files that were left out, and why.
     pub skipped: Vec<Complaint>,
     /// What a reader of figures should know: folders that are missing or hold fewer faces than published.
