@@ -22,7 +22,7 @@ fn trained() -> Folder {
 
     let five = ["0"; 10].join(",");
     let mut list = String::new();
-    for face in 0..9 {
+    for face in 0..9_u8 {
         let (x, y) = (40.0 + 3.0 * f64::from(face), 45.0 + 2.0 * f64::from(face));
         let points: Vec<String> = (0..29)
             .map(|i| {
@@ -34,10 +34,11 @@ fn trained() -> Folder {
                 )
             })
             .collect();
-        list += &format!(
-            "run/report/selection_faces.png\t{five}\t{}\t0.3\t{x}\t{y}\n",
-            points.join(",")
-        );
+        // Each face in an image of its own: faces of one image, or of its copies, are held out together.
+        let mut image = std::fs::read(folder.join("run/report/selection_faces.png")).expect("PNG");
+        image.resize(image.len() + usize::from(face), 0);
+        folder.write(&format!("{face}.png"), image);
+        list += &format!("{face}.png\t{five}\t{}\t0.3\t{x}\t{y}\n", points.join(","));
     }
     folder.write("faces.tsv", list);
     folder

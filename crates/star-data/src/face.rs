@@ -52,6 +52,14 @@ pub trait FaceSource: Send + Sync {
     fn subsets(&self) -> Vec<(String, Vec<usize>)> {
         Vec::new()
     }
+    /// For each face the number of its group: a held-out part has all faces of a group or none ([`crate::split_held_out`]). Every face is
+    /// in a group of its own unless the source says otherwise.
+    ///
+    /// # Errors
+    /// When it takes a look at the images and one cannot be read.
+    fn groups(&self) -> Result<Vec<usize>, DataError> {
+        Ok((0..self.len()).collect())
+    }
     /// How the crops of these faces follow from the landmarks, as far as can be told: what a network trained on them expects.
     fn crop_rule(&self) -> CropRule {
         CropRule::default()

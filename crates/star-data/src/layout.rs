@@ -363,6 +363,11 @@ impl Layout {
         })
     }
 
+    /// The coordinate of the first pixel's centre in annotations of this layout: 0, or 1 where pixels are counted from 1 (COFW).
+    pub fn first_pixel(&self) -> f64 {
+        1.0 - self.flip_offset
+    }
+
     /// For each edge the landmarks on it.
     pub fn edge_points(&self) -> Vec<Vec<usize>> {
         self.edges.iter().map(|edge| edge.points.clone()).collect()

@@ -28,6 +28,7 @@ pub mod subset;
 pub mod synth;
 pub mod targets;
 pub mod textures;
+mod together;
 pub mod tsv;
 pub mod warp;
 pub mod window;

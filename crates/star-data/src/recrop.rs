@@ -105,6 +105,10 @@ impl FaceSource for Recropped {
         self.source.subsets()
     }
 
+    fn groups(&self) -> Result<Vec<usize>, DataError> {
+        self.source.groups()
+    }
+
     fn crop_rule(&self) -> CropRule {
         self.source.crop_rule()
     }

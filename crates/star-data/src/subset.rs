@@ -1,6 +1,9 @@
 //! A part of a source, and the fair way to hold a part out.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
@@ -84,6 +87,21 @@ impl FaceSource for Subset {
         subsets
     }
 
+    fn groups(&self) -> Result<Vec<usize>, DataError> {
+        let of_source = self.source.groups()?;
+        (self.indices.iter())
+            .map(|&i| {
+                of_source.get(i).copied().ok_or_else(|| {
+                    DataError::Invalid(format!(
+                        "a source of {} faces has {} numbers of groups",
+                        self.source.len(),
+                        of_source.len()
+                    ))
+                })
+            })
+            .collect()
+    }
+
     fn crop_rule(&self) -> CropRule {
         self.source.crop_rule()
     }
@@ -93,21 +111,35 @@ impl FaceSource for Subset {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HoldOut {
-    /// A share of the faces, below 1, rounded to a whole number and at least one face.
+    /// A share of the groups, below 1, rounded to a whole number and at least one group.
     Fraction(f64),
-    /// This many faces.
+    /// This many groups.
     Count(usize),
 }
 
-/// Divides `0..len` into training and held-out indices, both ascending. The same seed always holds out the same faces.
+/// Divides faces into training and held-out ones: their indices, both ascending. `groups[i]` is the number of the group that face i is in
+/// ([`FaceSource::groups`]): those of one image, or of one person or video, are too much alike for one to select weights that were trained
+/// on another, so that a group is held out as a whole. What is drawn are groups, each with the same chance whatever its size.
+///
+/// The same seed always holds out the same faces. It is the groups' order that counts, not their numbers, and where every face is alone
+/// in its group, only their number.
 ///
 /// # Errors
 /// When the fraction is not in [0, 1), or nothing would be left to train on.
 pub fn split_held_out(
-    len: usize,
+    groups: &[usize],
     hold_out: HoldOut,
     seed: u64,
 ) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    let mut places: HashMap<usize, usize> = HashMap::new();
+    // Numbered anew in the order in which they appear.
+    let groups: Vec<usize> = (groups.iter())
+        .map(|group| {
+            let next = places.len();
+            *places.entry(*group).or_insert(next)
+        })
+        .collect();
+    let len = places.len();
     let count = match hold_out {
         HoldOut::Count(count) => count,
         HoldOut::Fraction(0.0) => 0,
@@ -122,14 +154,16 @@ pub fn split_held_out(
     };
     if count >= len {
         return Err(DataError::Invalid(format!(
-            "holding out {count} of {len} faces leaves none to train on"
+            "holding out {count} of {len} images or groups of images leaves none of {} faces to train on",
+            groups.len()
         )));
     }
     // A stream of its own, so that the split has nothing to do with the order of any epoch.
     let mut rng = Pcg64Mcg::seed_from_u64(mix(&[seed, u64::from_be_bytes(*b"held out")]));
-    let mut order = permutation(len, &mut rng);
-    let mut held_out: Vec<usize> = order.drain(..count).collect();
-    order.sort_unstable();
-    held_out.sort_unstable();
-    Ok((order, held_out))
+    let mut is_held_out = vec![false; len];
+    for group in permutation(len, &mut rng).into_iter().take(count) {
+        is_held_out[group] = true;
+    }
+    let (held_out, train) = (0..groups.len()).partition(|&face| is_held_out[groups[face]]);
+    Ok((train, held_out))
 }

@@ -1,12 +1,17 @@
 //! The published face lists: one face a line, columns separated by tabs (REFERENCE D1, D2).
 //!
 //! Columns by position: the picture's path; five points as 10 numbers (not used); the N landmarks as 2N numbers; scale; centre x;
-//! centre y; in WFLW only, six tags; and, where they are known (COFW), N occlusion flags. Numbers within a column are separated by commas.
+//! centre y; in WFLW only, six tags; where they are known (COFW), N occlusion flags; and, where a header line names it, a group. Numbers
+//! within a column are separated by commas.
 
 use std::{
+    collections::{HashMap, HashSet},
     fmt::Write as _,
+    hash::{DefaultHasher, Hash, Hasher},
     path::{Path, PathBuf},
 };
+
+use rayon::prelude::*;
 
 use crate::{
     crop::{CROP_UNIT, CropRule},
@@ -16,6 +21,7 @@ use crate::{
     layout::Layout,
     point::Point,
     published_subsets::published_subsets,
+    together::together,
 };
 
 /// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
@@ -27,6 +33,9 @@ const NAMED: usize = 5;
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
 /// The eighth column, which only lists that have it name.
 const HEADER_OCCLUDED: &str = "\toccluded";
+/// The ninth. It is only read from a list whose header names it, so that a stray tab is not taken for it.
+const GROUP: &str = "group";
+const GROUP_COLUMN: usize = 8;
 
 /// One line of a list.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,6 +48,9 @@ pub struct TsvRow {
     pub tags: Option<[bool; TAGS]>,
     /// For each landmark whether something hides it, where that is known: COFW.
     pub occluded: Option<Vec<bool>>,
+    /// What the face has in common with others that must not be in another part of a split: a person, a video, a patient. Faces of one
+    /// image belong together without it.
+    pub group: Option<String>,
     /// The 1-based line it was read from; 0 for a row that was not read.
     pub line: usize,
 }
@@ -72,15 +84,19 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
     };
     let mut rows = Vec::new();
     let mut may_be_header = true;
+    let mut grouped = false;
     for (i, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
             continue;
         }
         let columns: Vec<&str> = text.split('\t').map(unquote).collect();
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
+            grouped = columns.get(GROUP_COLUMN) == Some(&GROUP);
             continue;
         }
-        rows.push(parse_row(&columns, i + 1, layout).map_err(|message| fail(i + 1, message))?);
+        rows.push(
+            parse_row(&columns, i + 1, layout, grouped).map_err(|message| fail(i + 1, message))?,
+        );
     }
     if rows.is_empty() {
         return Err(fail(1, "the list has no faces".into()));
@@ -112,6 +128,7 @@ pub fn read_tsv_leniently(
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     let mut may_be_header = true;
+    let mut grouped = false;
     for (line, bytes) in (1..).zip(bytes.split(|&b| b == b'\n')) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             may_be_header = false;
@@ -129,9 +146,10 @@ pub fn read_tsv_leniently(
         }
         let columns: Vec<&str> = text.split('\t').map(unquote).collect();
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
+            grouped = columns.get(GROUP_COLUMN) == Some(&GROUP);
             continue;
         }
-        match parse_row(&columns, line, layout) {
+        match parse_row(&columns, line, layout, grouped) {
             Ok(row) => rows.push(row),
             Err(message) => {
                 let values = columns.get(2).map_or(0, |column| numbers(column).count());
@@ -173,11 +191,18 @@ fn numbers(column: &str) -> impl Iterator<Item = &str> {
         .filter(|n| !n.is_empty())
 }
 
-fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, String> {
-    if !(6..=8).contains(&columns.len()) {
+/// `grouped` says whether the header names the column of groups.
+fn parse_row(
+    columns: &[&str],
+    line: usize,
+    layout: &Layout,
+    grouped: bool,
+) -> Result<TsvRow, String> {
+    let (most, group) = if grouped { (9, ", group") } else { (8, "") };
+    if !(6..=most).contains(&columns.len()) {
         return Err(format!(
-            "{} tab-separated columns, but a face has 6 to 8: path, five points, landmarks, scale, centre x, centre y, \
-             tags, occlusion; is the line cut off, or are its columns separated by something else?",
+            "{} tab-separated columns, but a face has 6 to {most}: path, five points, landmarks, scale, centre x, centre y, \
+             tags, occlusion{group}; is the line cut off, or are its columns separated by something else?",
             columns.len()
         ));
     }
@@ -202,12 +227,16 @@ fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, S
         None | Some(&"") => None,
         Some(column) => Some(parse_occluded(column, layout)?),
     };
+    let group = (columns.get(GROUP_COLUMN))
+        .filter(|group| !group.is_empty())
+        .map(|group| (*group).to_string());
     Ok(TsvRow {
         path,
         landmarks,
         crop: CropBox { scale, center },
         tags,
         occluded,
+        group,
         line,
     })
 }
@@ -326,23 +355,99 @@ fn clean_path(path: &str) -> String {
     kept.unwrap_or(&path).to_string()
 }
 
-/// Writes a list that [`read_tsv`] and the published program read. The five points, which nobody uses, are written as zeros.
+/// Checks that an image's path comes back from [`read_tsv`] as it is.
 ///
 /// # Errors
-/// When the file cannot be written, a path contains a tab or a line break, or a face has not one occlusion flag for each landmark.
+/// Naming the path, what would become of it, and what to do.
+pub fn check_path(path: &str) -> Result<(), DataError> {
+    let problem = if path.is_empty() {
+        "is no path of an image; name the image".to_string()
+    } else if let Some(problem) = field_problem(path) {
+        format!("cannot stand in a list: {problem}; rename the image")
+    } else if path.contains('\\') {
+        "cannot stand in a list, where \\ is read as /; write folders with /, or rename the image"
+            .into()
+    } else {
+        let read = clean_path(path);
+        if read == path {
+            return Ok(());
+        }
+        format!("would be read as {read:?}, because published lists begin so; write it without it")
+    };
+    Err(DataError::Invalid(format!("{path:?} {problem}")))
+}
+
+/// Checks that a group's name comes back from [`read_tsv`] as it is.
+///
+/// # Errors
+/// Naming the group and what is wrong with it.
+pub fn check_group(group: &str) -> Result<(), DataError> {
+    let problem = if group.is_empty() {
+        Some("is empty: leave it out, or give it a name")
+    } else {
+        field_problem(group)
+    };
+    match problem {
+        Some(problem) => Err(DataError::Invalid(format!("group {group:?}: {problem}"))),
+        None => Ok(()),
+    }
+}
+
+/// Why a text is not read back from a column as it was written.
+fn field_problem(text: &str) -> Option<&'static str> {
+    if text.contains(['\t', '\n', '\r']) {
+        Some("tabs and line breaks end a column")
+    } else if text.trim() != text {
+        Some("spaces at its ends are lost")
+    } else if text.starts_with('"') {
+        Some("quotes at its beginning are taken for quotes around it")
+    } else {
+        None
+    }
+}
+
+/// Numbers that [`read_tsv`] would refuse are refused before they are in a file.
+fn check_numbers(row: &TsvRow) -> Result<(), DataError> {
+    let CropBox { scale, center } = row.crop;
+    let fits = |v: f64| v.is_finite() && v.abs() <= MAX_COORDINATE;
+    let points = row.landmarks.iter().chain([&center]);
+    if let Some(p) = points.into_iter().find(|p| !(fits(p.x) && fits(p.y))) {
+        return Err(DataError::Invalid(format!(
+            "{}: ({}, {}) is no place in an image; correct it or leave the face out",
+            row.path, p.x, p.y
+        )));
+    }
+    if !(fits(scale) && scale > 0.0) {
+        return Err(DataError::Invalid(format!(
+            "{}: scale is {scale}; it must be above 0 and at most {MAX_COORDINATE}",
+            row.path
+        )));
+    }
+    Ok(())
+}
+
+/// Writes a list that [`read_tsv`] reads, each row as it is, and the published program too. The five points, which nobody uses, are
+/// written as zeros. The columns of occlusion and of groups are there only when some face has the one or the other.
+///
+/// # Errors
+/// When the file cannot be written, when a path or a group would not be read back as it is ([`check_path`], [`check_group`]), when a number
+/// is no usable one, or when a face has not one occlusion flag for each landmark.
 pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
     let mut text = String::from(HEADER);
-    let occlusion = rows.iter().any(|row| row.occluded.is_some());
+    let grouped = rows.iter().any(|row| row.group.is_some());
+    let occlusion = grouped || rows.iter().any(|row| row.occluded.is_some());
     if occlusion {
         text.push_str(HEADER_OCCLUDED);
     }
+    if grouped {
+        let _ = write!(text, "\t{GROUP}");
+    }
     text.push('\n');
     for row in rows {
-        if row.path.contains(['\t', '\n', '\r']) {
-            return Err(DataError::Invalid(format!(
-                "{:?} cannot stand in a list: rename the picture without tabs and line breaks",
-                row.path
-            )));
+        check_path(&row.path)?;
+        check_numbers(row)?;
+        if let Some(group) = &row.group {
+            check_group(group)?;
         }
         let flags = row.occluded.as_ref();
         if flags.is_some_and(|flags| flags.len() != row.landmarks.len()) {
@@ -354,11 +459,16 @@ pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
             )));
         }
         push_row(&mut text, row, occlusion);
+        if grouped {
+            text.push('\t');
+            text.push_str(row.group.as_deref().unwrap_or_default());
+        }
+        text.push('\n');
     }
     star_files::write_atomic(path, text.as_bytes()).map_err(|e| DataError::io(path, e))
 }
 
-/// `occlusion` says whether the list has the eighth column.
+/// A row up to its eighth column, which `occlusion` says whether the list has.
 fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
     // Writing to a string cannot fail.
     let _ = write!(text, "{}\t{}\t", row.path, ["0"; 10].join(","));
@@ -378,7 +488,14 @@ fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
         let flags: Vec<&str> = flags.map(|&flag| if flag { "1" } else { "0" }).collect();
         text.push_str(&flags.join(","));
     }
-    text.push('\n');
+}
+
+/// What faces that belong together have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Shared<'a> {
+    Path(&'a str),
+    Content(u64),
+    Group(&'a str),
 }
 
 /// The faces of a list and the folder with its pictures.
@@ -435,6 +552,31 @@ impl TsvFaces {
         &self.rows
     }
 
+    /// The content of images that could be there under two names, as a hash by path: of those whose files are of one size. The other
+    /// files are not read.
+    fn contents(&self) -> Result<HashMap<&str, u64>, DataError> {
+        let mut by_size: HashMap<u64, Vec<&str>> = HashMap::new();
+        let mut seen = HashSet::new();
+        for row in self.rows.iter().filter(|row| seen.insert(&row.path)) {
+            let file = self.folder.join(&row.path);
+            let size = file.metadata().map_err(|e| DataError::io(&file, e))?.len();
+            by_size.entry(size).or_default().push(&row.path);
+        }
+        let same_size: Vec<&str> = (by_size.into_values())
+            .filter(|paths| paths.len() > 1)
+            .flatten()
+            .collect();
+        (same_size.into_par_iter())
+            .map(|path| {
+                let file = self.folder.join(path);
+                let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
+                let mut hasher = DefaultHasher::new();
+                bytes.hash(&mut hasher);
+                Ok((path, hasher.finish()))
+            })
+            .collect()
+    }
+
     fn row(&self, index: usize) -> Result<&TsvRow, DataError> {
         self.rows.get(index).ok_or_else(|| {
             DataError::Invalid(format!(
@@ -462,6 +604,22 @@ impl FaceSource for TsvFaces {
 
     fn subsets(&self) -> Vec<(String, Vec<usize>)> {
         published_subsets(&self.rows, &self.layout)
+    }
+
+    /// By image, also where it is there under two names, and by the list's groups.
+    fn groups(&self) -> Result<Vec<usize>, DataError> {
+        let contents = self.contents()?;
+        Ok(together(self.rows.iter().map(|row| {
+            let content = contents.get(row.path.as_str()).copied();
+            let group = row.group.as_deref();
+            [
+                Some(Shared::Path(&row.path)),
+                content.map(Shared::Content),
+                group.map(Shared::Group),
+            ]
+            .into_iter()
+            .flatten()
+        })))
     }
 
     /// The longer side, and the median of the crops' widths over it.

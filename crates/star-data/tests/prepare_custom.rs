@@ -1,6 +1,7 @@
 //! Preparing landmarks of one's own: what is written, and what is said about files that are wrong.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -227,6 +228,94 @@ fn the_seeded_share_keeps_pictures_together() {
     };
     let message = prepare_custom(&scratch.0, scratch.out(), &one).unwrap_err();
     assert_says(&message.to_string(), &["0.5", "--test-share"]);
+}
+
+#[test]
+fn groups_stay_together_and_reach_the_lists() {
+    let scratch = Scratch::new();
+    // Pictures 0 to 9: three of patient a, three of b, two of c; 8 is of nobody; 9 shows a and b.
+    let patient = |n: usize| ["a", "a", "a", "b", "b", "b", "c", "c", "", "a"][n];
+    let mut rows: Vec<String> = (0..10)
+        .map(|n| format!("{},{}", row(n), patient(n)))
+        .collect();
+    let items: Vec<String> = (0..10)
+        .map(|n| {
+            format!(
+                "{{\"image\": \"{n}.png\", \"points\": [[10, 20], [30, {}], [50, 20]], \"group\": \"{}\"}}",
+                30 + n,
+                patient(n)
+            )
+        })
+        .collect();
+    let header = format!("{HEADER},group");
+    let csv = table(&header, &rows);
+    let json = format!("[{}]", items.join(","));
+    rows.push(format!("{},b", row(9)));
+    let linked = table(&header, &rows);
+    let prepare = |file: &str, text: &str, seed: u64| {
+        let config = CustomConfig {
+            test_share: Some(0.4),
+            seed: Some(seed),
+            ..scratch.config(file, text)
+        };
+        let report = scratch.prepare(&config);
+        assert_eq!(told(&report), [""; 0]);
+        (
+            report.notes.join("\n"),
+            scratch.rows("train.tsv"),
+            scratch.rows("test.tsv"),
+        )
+    };
+    let patients = |rows: &[TsvRow]| -> BTreeSet<Option<String>> {
+        rows.iter().map(|r| r.group.clone()).collect()
+    };
+    for seed in 0..8 {
+        let (notes, train, test) = prepare("points.csv", &csv, seed);
+        // 0.4 of a, b, c and picture 8.
+        assert_says(&notes, &["2 of 4 groups", &format!("seed {seed}")]);
+        assert!(patients(&train).is_disjoint(&patients(&test)));
+        assert_eq!(train.len() + test.len(), 10);
+        let of = |name: &str| {
+            (train.iter().chain(&test))
+                .find(|r| r.path == name)
+                .expect("there")
+                .group
+                .clone()
+        };
+        assert_eq!((of("4.png").as_deref(), of("8.png")), (Some("b"), None));
+        let (_, from_json, _) = prepare("points.json", &json, seed);
+        assert_eq!(from_json, train);
+        // A picture of two groups makes one of them.
+        let (notes, train, test) = prepare("points.csv", &linked, seed);
+        assert_says(&notes, &["1 of 3 groups"]);
+        assert!(patients(&train).is_disjoint(&patients(&test)));
+    }
+}
+
+#[test]
+fn a_group_belongs_to_one_split() {
+    let scratch = Scratch::new();
+    let rows = [
+        row(0) + ",a,train",
+        row(1) + ",b,test",
+        row(2) + ",a,test",
+        row(3) + ",,test",
+        row(4) + ",a,train",
+    ];
+    let text = table(&format!("{HEADER},group,split"), &rows);
+    let report = scratch.prepare(&scratch.config("points.csv", &text));
+    assert_eq!(report.faces, 4);
+    let told = told(&report);
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_says(
+        &told[0],
+        &[
+            "points.csv:4: ",
+            "group a",
+            "split test",
+            "split train on line 2",
+        ],
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What must hold for any face, not only for the recorded ones.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Arc,
@@ -17,11 +18,12 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use star_data::{
     Affine, AugmentConfig, Batch, BoxSide, CropBox, CropRule, DataError, Draws, Face, FacePlan,
-    FaceSource, GeometryDraws, HoldOut, HostBatch, Layout, Loader, LoaderConfig, Point,
+    FaceSource, GeometryDraws, HoldOut, HostBatch, Layout, Loader, LoaderConfig, Point, Recropped,
     SampleMaker, Subset, TsvFaces, TsvRow,
+    check::{Kind, check_lists},
     crop::{crop_matrix, denormalise_point, normalise_point},
     decode::{decode_bytes, decode_file},
-    rng::{permutation, sample_rng},
+    rng::{mix, permutation, sample_rng},
     split_held_out,
     targets::{curve, edge_maps, expand_point_maps, point_profiles},
     textures::blur,
@@ -781,8 +783,167 @@ fn batches_become_tensors() {
 }
 
 #[test]
+fn a_group_is_held_out_as_a_whole() {
+    let mut rng = sample_rng(15, 0, 0);
+    for seed in 0..300 {
+        let faces = 2 + rng.random::<u64>() as usize % 60;
+        let most = 1 + rng.random::<u64>() % 30;
+        // Numbers with gaps, in any order, of any size.
+        let groups: Vec<usize> = (0..faces)
+            .map(|_| 7 * (rng.random::<u64>() % most) as usize + 3)
+            .collect();
+        let distinct: BTreeSet<usize> = groups.iter().copied().collect();
+        let share = 0.05 + 0.9 * rng.random::<f64>();
+        let count = ((distinct.len() as f64 * share).round() as usize).max(1);
+        let split = split_held_out(&groups, HoldOut::Fraction(share), seed);
+        if count >= distinct.len() {
+            let error = split.expect_err("nothing left").to_string();
+            assert!(
+                error.contains(&format!("{count} of {} ", distinct.len())),
+                "{error}"
+            );
+            continue;
+        }
+        let (train, held_out) = split.expect("split");
+        let of = |part: &[usize]| -> BTreeSet<usize> { part.iter().map(|&i| groups[i]).collect() };
+        assert!(of(&train).is_disjoint(&of(&held_out)));
+        assert_eq!(of(&held_out).len(), count);
+        assert_eq!(train.len() + held_out.len(), faces);
+        assert!(train.is_sorted() && held_out.is_sorted());
+        // Other numbers for the same groups.
+        let renamed: Vec<usize> = groups.iter().map(|g| 1000 - g).collect();
+        let again = split_held_out(&renamed, HoldOut::Count(count), seed);
+        assert_eq!(again.expect("split"), (train, held_out));
+    }
+}
+
+/// Figures on held-out faces compare with earlier ones: the draw is part of the recipe.
+#[test]
+fn faces_that_are_alone_are_drawn_as_ever() {
+    for (faces, count, seed) in [(20, 2, 0), (1000, 100, 5), (2012, 201, 0)] {
+        let mut rng = Pcg64Mcg::seed_from_u64(mix(&[seed, u64::from_be_bytes(*b"held out")]));
+        let mut expected = permutation(faces, &mut rng);
+        expected.truncate(count);
+        expected.sort_unstable();
+        let alone: Vec<usize> = (0..faces).collect();
+        let (_, held_out) = split_held_out(&alone, HoldOut::Fraction(0.1), seed).expect("split");
+        assert_eq!(held_out, expected);
+        if faces == 20 {
+            assert_eq!(held_out, [13, 14]);
+        }
+    }
+}
+
+#[test]
+fn faces_of_one_image_or_group_belong_together() {
+    let layout = Layout::builtin("cofw29").expect("built in");
+    let folder = Folder::new("together");
+    // Of `a` there is a copy under another name; `d` has its size and other bytes.
+    for (name, bytes) in [
+        ("a", "12"),
+        ("copy of a", "12"),
+        ("b", "3"),
+        ("c", "456"),
+        ("d", "98"),
+    ] {
+        std::fs::write(folder.0.join(format!("{name}.png")), bytes).expect("written");
+    }
+    let list = folder.0.join("list.tsv");
+    let groups = |rows: &[(&str, Option<&str>)]| {
+        let rows: Vec<TsvRow> = (rows.iter())
+            .map(|(name, group)| TsvRow {
+                group: group.map(String::from),
+                ..row(&format!("{name}.png"), &layout)
+            })
+            .collect();
+        write_tsv(&list, &rows).expect("written");
+        TsvFaces::open(&list, &folder.0, layout.clone()).expect("open")
+    };
+    let plain = groups(&[
+        ("b", None),
+        ("a", None),
+        ("b", None),
+        ("copy of a", None),
+        ("c", None),
+        ("d", None),
+    ]);
+    assert_eq!(plain.groups().expect("groups"), [0, 1, 0, 1, 2, 3]);
+    let grouped = groups(&[
+        ("a", Some("x")),
+        ("b", Some("y")),
+        ("c", None),
+        ("d", Some("x")),
+        ("b", Some("x")),
+    ]);
+    assert_eq!(grouped.groups().expect("groups"), [0, 0, 1, 0, 0]);
+
+    // The same faces by other numbers or through other crops belong together as before.
+    let source: Arc<dyn FaceSource> = Arc::new(plain);
+    let subset = Subset::new(Arc::clone(&source), vec![5, 3, 1]).expect("subset");
+    assert_eq!(subset.groups().expect("groups"), [3, 1, 1]);
+    let disturbed = Recropped::disturbed(source, 0.1, 0);
+    assert_eq!(disturbed.groups().expect("groups"), [0, 1, 0, 1, 2, 3]);
+}
+
+#[test]
+fn groups_survive_writing_and_lists_without_them_have_no_column_for_them() {
+    let layout = Layout::builtin("cofw29").expect("built in");
+    let folder = Folder::new("groups");
+    let list = folder.0.join("list.tsv");
+    let mut rows = vec![
+        row("a.png", &layout),
+        row("b.png", &layout),
+        row("c.png", &layout),
+    ];
+    write_tsv(&list, &rows).expect("written");
+    let plain = std::fs::read_to_string(&list).expect("text");
+    assert!(plain.lines().all(|line| line.split('\t').count() == 7));
+    rows[0].group = Some("patient 7, left".into());
+    rows[2].group = Some("0".into());
+    rows[2].occluded = Some(vec![true; layout.points]);
+    write_tsv(&list, &rows).expect("written");
+    let text = std::fs::read_to_string(&list).expect("text");
+    assert!(text.lines().all(|line| line.split('\t').count() == 9));
+    let lenient = star_data::tsv::read_tsv_leniently(&list, &layout).expect("read");
+    assert_eq!(lenient.1, []);
+    for mut back in [
+        star_data::tsv::read_tsv(&list, &layout).expect("read"),
+        lenient.0,
+    ] {
+        back.iter_mut().for_each(|r| r.line = 0);
+        assert_eq!(back, rows);
+    }
+    // Without a header that names it a ninth column is a mistake.
+    let body = text.split_once('\n').expect("header").1;
+    let error = parse_tsv(body.as_bytes(), Path::new("l.tsv"), &layout).expect_err("no header");
+    assert!(
+        error.to_string().contains("l.tsv:1: 9 tab-separated"),
+        "{error}"
+    );
+
+    for group in ["", " x", "x ", "a\tb", "a\nb", "\"x\""] {
+        rows[0].group = Some(group.into());
+        let error = write_tsv(&list, &rows).expect_err(group).to_string();
+        assert!(error.contains(&format!("group {group:?}")), "{error}");
+    }
+    rows[0].group = None;
+    for (x, scale) in [
+        (f64::NAN, 1.0),
+        (2e6, 1.0),
+        (1.0, 0.0),
+        (1.0, f64::INFINITY),
+    ] {
+        rows[0].crop.scale = scale;
+        rows[0].landmarks[1].x = x;
+        let error = write_tsv(&list, &rows).expect_err("number").to_string();
+        assert!(error.contains("a.png"), "{error}");
+    }
+}
+
+#[test]
 fn splits_are_fair_and_fixed() {
-    let (train, held_out) = split_held_out(1000, HoldOut::Fraction(0.1), 5).expect("split");
+    let alone = |faces: usize| -> Vec<usize> { (0..faces).collect() };
+    let (train, held_out) = split_held_out(&alone(1000), HoldOut::Fraction(0.1), 5).expect("split");
     assert_eq!((train.len(), held_out.len()), (900, 100));
     let mut all: Vec<usize> = train.iter().chain(&held_out).copied().collect();
     all.sort_unstable();
@@ -790,13 +951,13 @@ fn splits_are_fair_and_fixed() {
     assert!(train.is_sorted() && held_out.is_sorted());
     assert_eq!(
         held_out,
-        split_held_out(1000, HoldOut::Count(100), 5)
+        split_held_out(&alone(1000), HoldOut::Count(100), 5)
             .expect("split")
             .1
     );
     assert_ne!(
         held_out,
-        split_held_out(1000, HoldOut::Count(100), 6)
+        split_held_out(&alone(1000), HoldOut::Count(100), 6)
             .expect("split")
             .1
     );
@@ -804,14 +965,14 @@ fn splits_are_fair_and_fixed() {
     let early = held_out.iter().filter(|&&i| i < 500).count();
     assert!((30..70).contains(&early), "{early}");
     assert_eq!(
-        split_held_out(3, HoldOut::Fraction(0.01), 0)
+        split_held_out(&alone(3), HoldOut::Fraction(0.01), 0)
             .expect("split")
             .1
             .len(),
         1
     );
     assert!(
-        split_held_out(3, HoldOut::Fraction(0.0), 0)
+        split_held_out(&alone(3), HoldOut::Fraction(0.0), 0)
             .expect("split")
             .1
             .is_empty()
@@ -821,7 +982,7 @@ fn splits_are_fair_and_fixed() {
         HoldOut::Fraction(1.0),
         HoldOut::Fraction(f64::NAN),
     ] {
-        assert!(split_held_out(3, bad, 0).is_err());
+        assert!(split_held_out(&alone(3), bad, 0).is_err());
     }
 
     let source: Arc<dyn FaceSource> = Arc::new(Noise::new(10));
@@ -906,6 +1067,7 @@ fn row(path: &str, layout: &Layout) -> TsvRow {
         },
         tags: Some([true, false, false, true, false, true]),
         occluded: None,
+        group: None,
         line: 0,
     }
 }
@@ -968,6 +1130,120 @@ fn lists_survive_writing() {
             .to_string()
             .contains("c.png")
     );
+}
+
+/// Paths of pieces that lists treat in their own way.
+fn odd_path(rng: &mut impl Rng) -> String {
+    const PIECES: [&str; 24] = [
+        "a",
+        "b.png",
+        "sub",
+        "/",
+        "/",
+        " ",
+        "\u{a0}",
+        "\u{3000}",
+        "\t",
+        "\n",
+        "\r",
+        "\\",
+        "\"",
+        "'",
+        ",",
+        "ü",
+        "#",
+        ".",
+        "./",
+        "./rawImages/",
+        "//msr-facestore/x/rawImages/",
+        "\u{feff}",
+        "0",
+        "image_path",
+    ];
+    (0..rng.random::<u32>() % 6)
+        .map(|_| PIECES[rng.random::<u64>() as usize % PIECES.len()])
+        .collect()
+}
+
+#[test]
+fn a_path_that_is_written_is_read_and_others_are_refused_by_name() {
+    let layout = Layout::builtin("cofw29").expect("built in");
+    let folder = Folder::new("paths");
+    let list = folder.0.join("list.tsv");
+    let mut rng = sample_rng(14, 0, 0);
+    let (mut fine, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let path = odd_path(&mut rng);
+        match write_tsv(&list, &[row(&path, &layout)]) {
+            Ok(()) => {
+                fine += 1;
+                let back = star_data::tsv::read_tsv(&list, &layout).expect(&path);
+                assert_eq!(back.len(), 1, "{path:?}");
+                assert_eq!(back[0].path, path);
+            }
+            Err(error) => {
+                refused += 1;
+                assert!(error.to_string().contains(&format!("{path:?}")), "{error}");
+            }
+        }
+    }
+    assert!(
+        fine > 500 && refused > 500,
+        "{fine} written, {refused} refused"
+    );
+
+    for (path, fix) in [
+        ("", "name the image"),
+        ("a\tb.png", "rename the image"),
+        ("a\nb.png", "rename the image"),
+        (" a.png", "space"),
+        ("a.png ", "space"),
+        ("a\\b.png", "write folders with /"),
+        ("\"a.png\"", "quotes"),
+        ("./rawImages/a.png", "without it"),
+        ("//msr-facestore/x/rawImages/a.png", "without it"),
+    ] {
+        let error = write_tsv(&list, &[row(path, &layout)])
+            .expect_err(path)
+            .to_string();
+        assert!(
+            error.contains(&format!("{path:?}")) && error.contains(fix),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_check_counts_pixels_as_the_layout_does() {
+    let folder = Folder::new("first pixel");
+    RgbImage::from_pixel(100, 90, Rgb([9, 9, 9]))
+        .save(folder.0.join("a.png"))
+        .expect("picture");
+    // COFW's pixels are counted from 1, those of the others from 0.
+    for (name, first) in [("cofw29", 1.0), ("ibug68", 0.0)] {
+        let layout = Layout::builtin(name).expect("built in");
+        assert_eq!(layout.first_pixel(), first);
+        let (right, bottom) = (first + 99.0, first + 89.0);
+        let outside = |place: Point| {
+            let mut face = row("a.png", &layout);
+            face.landmarks[0] = place;
+            let list = folder.0.join("list.tsv");
+            write_tsv(&list, &[face]).expect("written");
+            let report = check_lists(&[list], &folder.0, &layout, |_, _| {}).expect("checked");
+            report.of(Kind::PointsOutside).count() == 1
+        };
+        for (dx, dy, expected) in [
+            (0.0, 0.0, false),
+            (0.4, 0.4, false),
+            (0.6, 0.0, true),
+            (0.0, 0.6, true),
+        ] {
+            let last = Point::new(right + dx, bottom + dy);
+            assert_eq!(outside(last), expected, "{name}: {last:?}");
+            let begin = Point::new(first - dx, first - dy);
+            assert_eq!(outside(begin), expected, "{name}: {begin:?}");
+        }
+    }
 }
 
 #[test]

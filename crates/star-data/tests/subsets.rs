@@ -18,6 +18,7 @@ fn row(path: &str, tags: Option<[bool; 6]>) -> TsvRow {
         },
         tags,
         occluded: None,
+        group: None,
         line: 0,
     }
 }

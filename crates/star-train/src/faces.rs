@@ -37,7 +37,7 @@ impl Faces {
         let (train, selection): (Arc<dyn FaceSource>, EvalSet) = match recipe.train.selection {
             Selection::HeldOut => {
                 let (train, held_out) = split_held_out(
-                    all.len(),
+                    &all.groups()?,
                     HoldOut::Fraction(recipe.data.held_out),
                     recipe.seed,
                 )?;
@@ -99,4 +99,94 @@ fn open_synth(recipe: &Recipe, layout: &Layout) -> Result<TrainAndTest, TrainErr
         })
     };
     Ok((Arc::new(train), test))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        collections::BTreeSet,
+        path::{Path, PathBuf},
+    };
+
+    use star_data::{CropBox, Point, TsvRow, tsv::write_tsv};
+
+    use super::*;
+
+    /// Gone at the end.
+    struct Folder(PathBuf);
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    /// An annotation file of faces by image and group; the images are only looked at.
+    fn annotate(folder: &Path, faces: &[(usize, Option<usize>)]) -> Recipe {
+        let layout = Layout::builtin("cofw29").expect("built in");
+        let rows: Vec<TsvRow> = (faces.iter())
+            .map(|(image, group)| TsvRow {
+                path: format!("{image}.png"),
+                landmarks: vec![Point::new(1.0, 2.0); layout.points],
+                crop: CropBox {
+                    scale: 1.0,
+                    center: Point::new(1.0, 2.0),
+                },
+                tags: None,
+                occluded: None,
+                group: group.map(|g| format!("group {g}")),
+                line: 0,
+            })
+            .collect();
+        for row in &rows {
+            std::fs::write(folder.join(&row.path), &row.path).expect("an image");
+        }
+        write_tsv(&folder.join("train.tsv"), &rows).expect("written");
+        let mut recipe = Recipe::default();
+        recipe.data.train = folder.join("train.tsv");
+        recipe.data.images = folder.to_path_buf();
+        recipe.data.held_out = 0.3;
+        recipe
+    }
+
+    fn names(faces: &dyn FaceSource) -> BTreeSet<String> {
+        (0..faces.len()).map(|i| faces.name(i)).collect()
+    }
+
+    #[test]
+    fn no_image_and_no_group_is_both_trained_on_and_held_out() {
+        let folder = std::env::temp_dir().join(format!("star-faces-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder");
+        let folder = Folder(folder);
+        let layout = Layout::builtin("cofw29").expect("built in");
+        // 20 images of three faces each; then image i in group i / 5.
+        let by_image: Vec<_> = (0..60).map(|i| (i % 20, None)).collect();
+        let by_group: Vec<_> = (0..20).map(|i| (i, Some(i / 5))).collect();
+        for seed in 0..5 {
+            let recipe = Recipe {
+                seed,
+                ..annotate(&folder.0, &by_image)
+            };
+            let faces = Faces::open(&recipe, &layout).expect("faces");
+            let held_out = names(&*faces.selection.faces);
+            assert!(names(&*faces.train).is_disjoint(&held_out), "seed {seed}");
+            assert_eq!((held_out.len(), faces.selection.faces.len()), (6, 18));
+
+            let recipe = Recipe {
+                seed,
+                ..annotate(&folder.0, &by_group)
+            };
+            let faces = Faces::open(&recipe, &layout).expect("faces");
+            let held_out = names(&*faces.selection.faces);
+            // One of four groups.
+            assert_eq!(held_out.len(), 5);
+            let group = |name: &String| {
+                name.trim_end_matches(".png")
+                    .parse::<usize>()
+                    .map(|i| i / 5)
+                    .ok()
+            };
+            assert_eq!(held_out.iter().map(group).collect::<BTreeSet<_>>().len(), 1);
+        }
+    }
 }

@@ -93,7 +93,7 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
     let trained = read_weights::<B>(&args.lists.weights, device)?;
     let mut fit = args.lists.open(&args.fit, &trained.layout)?;
     if let Some(share) = args.held_out {
-        let (_, held_out) = split_held_out(fit.len(), HoldOut::Fraction(share), args.seed)?;
+        let (_, held_out) = split_held_out(&fit.groups()?, HoldOut::Fraction(share), args.seed)?;
         fit = Arc::new(Subset::new(fit, held_out)?);
     }
     let test = args.lists.open(&args.test, &trained.layout)?;

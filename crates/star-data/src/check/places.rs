@@ -54,15 +54,19 @@ pub(super) fn complaints(
     layout: &Layout,
 ) -> Vec<Complaint> {
     let mut found = Vec::new();
-    found.extend(size.and_then(|size| outside_picture(&row.landmarks, size)));
+    let first = layout.first_pixel();
+    found.extend(size.and_then(|size| outside_picture(&row.landmarks, first, size)));
     found.extend(crop_fit(row));
     found.extend(no_size(&row.landmarks, layout));
     found
 }
 
-/// Points beyond the outer borders of the picture's pixels.
-fn outside_picture(points: &[Point], (width, height): (u32, u32)) -> Option<Complaint> {
-    let beyond = |v: f64, length: u32| (-0.5 - v).max(v - (f64::from(length) - 0.5)).max(0.0);
+/// Points beyond the outer borders of the picture's pixels, which are counted from `first`.
+fn outside_picture(points: &[Point], first: f64, (width, height): (u32, u32)) -> Option<Complaint> {
+    let beyond = |v: f64, length: u32| {
+        let from_border = v - first + 0.5;
+        (-from_border).max(from_border - f64::from(length)).max(0.0)
+    };
     let out = |p: &Point| beyond(p.x, width).max(beyond(p.y, height));
     let count = points.iter().filter(|p| out(p) > 0.0).count();
     if count == 0 {

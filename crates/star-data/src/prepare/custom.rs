@@ -6,7 +6,7 @@ mod row;
 mod share;
 
 use std::{
-    collections::{BTreeMap, btree_map::Entry},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -37,7 +37,8 @@ pub struct CustomConfig {
     pub points: PathBuf,
     /// Which points every face has.
     pub layout: Layout,
-    /// Share of the pictures, from 0 up to (not with) 1, that becomes `test.tsv` when the file names no splits; `None` is a tenth.
+    /// Share of the images, or of the groups where the file has them, from 0 up to (not with) 1, that becomes `test.tsv` when the file
+    /// names no splits; `None` is a tenth.
     pub test_share: Option<f64>,
     /// Which pictures these are; `None` is 0.
     pub seed: Option<u64>,
@@ -70,8 +71,9 @@ pub fn find_points(root: &Path) -> Result<PathBuf, DataError> {
 
 /// Writes a list for each split that the points file names, or else `train.tsv` and `test.tsv` by a seeded share of the pictures.
 ///
-/// The CSV file has a header: `image`, then `x0,y0,x1,y1,...` for every landmark of the layout, and as one likes `split` and
-/// `box_x,box_y,box_w,box_h`, in any order. The JSON file is a list of `{"image", "points", "split", "box"}`, the last two as one likes.
+/// The CSV file has a header: `image`, then `x0,y0,x1,y1,...` for every landmark of the layout, and as one likes `split`, `group` and
+/// `box_x,box_y,box_w,box_h`, in any order. The JSON file is a list of `{"image", "points", "split", "group", "box"}`, the last three as
+/// one likes. Rows of one image or one group go to one split; the group is written to the lists, so that training holds out whole groups.
 /// Points are pixels of the picture with pixel centres at integers; images are relative to `root`. The crop follows from the box where
 /// there is one, otherwise from the landmarks. A row that cannot be used is left out and reported.
 ///
@@ -196,8 +198,8 @@ fn assign_splits(rows: Vec<Result<Row, BadRow>>) -> (Vec<InSplit>, Option<Vec<St
         return (rows.collect(), None);
     }
     let mut names: Vec<String> = Vec::new();
-    // The line that first put a picture into a split.
-    let mut pictures: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    // The line that first put an image or a group into a split.
+    let mut places: BTreeMap<(&str, String), (usize, usize)> = BTreeMap::new();
     let mut assign = |row: Row| -> InSplit {
         let bad = |reason| BadRow {
             line: row.line,
@@ -208,19 +210,21 @@ fn assign_splits(rows: Vec<Result<Row, BadRow>>) -> (Vec<InSplit>, Option<Vec<St
             names.push(name.clone());
             names.len() - 1
         });
-        match pictures.entry(row.image.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert((split, row.line));
+        let group = row.group.iter().map(|group| ("group", group.clone()));
+        let keys: Vec<_> = group.chain([("image", row.image.clone())]).collect();
+        for key in &keys {
+            if let Some(&(first, line)) = places.get(key)
+                && first != split
+            {
+                let (what, which) = key;
+                return Err(bad(format!(
+                    "{what} {which} is in split {name} here, but in split {} on line {line}; all rows of one {what} go to one split",
+                    names[first]
+                )));
             }
-            Entry::Occupied(entry) => {
-                let (first, line) = *entry.get();
-                if first != split {
-                    return Err(bad(format!(
-                        "{} is in split {name} here, but in split {} on line {line}; a picture belongs to one split",
-                        row.image, names[first]
-                    )));
-                }
-            }
+        }
+        for key in keys {
+            places.entry(key).or_insert((split, row.line));
         }
         Ok((row, split))
     };
@@ -246,6 +250,7 @@ fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<F
         let place = lists::complaint(root, Path::new(&row.image), &error);
         place.to_string()
     })?;
+    found.row.group.clone_from(&row.group);
     let (width, height) = found.image_size;
     if found.points_outside() == points.len() {
         return Err(format!(

@@ -12,7 +12,7 @@ use crate::{
     decode::decode_reporting,
     error::DataError,
     point::Point,
-    tsv::{TsvRow, write_tsv},
+    tsv::{TsvRow, check_path, write_tsv},
 };
 
 /// A face that can be used.
@@ -45,6 +45,7 @@ pub(super) fn check_face(
     tags: Option<[bool; 6]>,
     rule: &CropRule,
 ) -> Result<Found, DataError> {
+    check_path(&path)?;
     let file = root.join(&path);
     let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
     let decoded = decode_reporting(&bytes, &file)?;
@@ -65,6 +66,7 @@ pub(super) fn check_face(
             crop,
             tags,
             occluded: None,
+            group: None,
             line: 0,
         },
         first_pixel: 0.0,

@@ -21,10 +21,10 @@ pub struct CustomOptions {
     /// Which points there are: a layout file, or wflw98, ibug68 or cofw29 [default: layout.toml in --root]
     #[arg(long, value_name = "FILE|NAME")]
     layout: Option<String>,
-    /// Share of the pictures that becomes test.tsv when the points have no splits [default: 0.1]
+    /// Share of the images, or of the groups where the points have them, that becomes test.tsv when they have no splits [default: 0.1]
     #[arg(long, value_name = "SHARE", value_parser = share)]
     test_share: Option<f64>,
-    /// Which pictures these are [default: 0]
+    /// Decides which these are [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     /// The points count pixels from 1

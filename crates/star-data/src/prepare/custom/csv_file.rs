@@ -2,7 +2,7 @@
 
 use csv::{ReaderBuilder, StringRecord, Trim};
 
-use super::row::{BadRow, Row, Table, image_path, pixel, points_of, shorten};
+use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
 use crate::{
     layout::{Layout, line_of},
     point::Point,
@@ -59,6 +59,7 @@ struct Columns {
     image: usize,
     points: Vec<[usize; 2]>,
     split: Option<usize>,
+    group: Option<usize>,
     face_box: Option<[usize; 4]>,
     unused: Vec<String>,
 }
@@ -107,9 +108,11 @@ impl Columns {
             ));
         }
         let split = names.iter().position(|name| name == "split");
+        let group = names.iter().position(|name| name == "group");
         let mut used: Vec<usize> = points.iter().flatten().copied().collect();
         used.push(image);
         used.extend(split);
+        used.extend(group);
         used.extend(face_box.iter().flatten());
         let unused = (names.iter().enumerate())
             .filter(|(i, name)| !used.contains(i) && !name.is_empty())
@@ -120,6 +123,7 @@ impl Columns {
             image,
             points,
             split,
+            group,
             face_box,
             unused,
         })
@@ -160,6 +164,10 @@ impl Columns {
             line,
             image,
             points,
+            group: match self.group {
+                Some(column) => group(field(column))?,
+                None => None,
+            },
             split: self.split.map(|column| field(column).to_string()),
             face_box,
         })

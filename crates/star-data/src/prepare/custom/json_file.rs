@@ -1,11 +1,11 @@
-//! Points as a list of `{"image": "a.jpg", "points": [[x, y], ...], "split": "train", "box": [x, y, w, h]}`.
+//! Points as a list of `{"image": "a.jpg", "points": [[x, y], ...], "split": "train", "group": "video 1", "box": [x, y, w, h]}`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Deserializer, Error};
 
-use super::row::{BadRow, Row, Table, image_path, pixel, points_of, shorten};
+use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
 use crate::{
     layout::{Layout, line_of},
     point::Point,
@@ -16,6 +16,7 @@ struct Item {
     image: String,
     points: Vec<[f64; 2]>,
     split: Option<String>,
+    group: Option<String>,
     #[serde(rename = "box")]
     face_box: Option<[f64; 4]>,
     #[serde(flatten)]
@@ -92,6 +93,7 @@ fn row(
         line,
         image: image_path(&item.image).map_err(bad)?,
         points,
+        group: group(item.group.as_deref().unwrap_or_default()).map_err(bad)?,
         split: item.split,
         face_box: item.face_box,
     })

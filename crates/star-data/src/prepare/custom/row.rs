@@ -1,6 +1,6 @@
 //! One row of a points file, whatever its format.
 
-use crate::{layout::Layout, point::Point};
+use crate::{layout::Layout, point::Point, tsv::check_group};
 
 /// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
 const MAX_COORDINATE: f64 = 1e6;
@@ -13,6 +13,8 @@ pub(super) struct Row {
     pub image: String,
     /// As many as the layout has.
     pub points: Vec<Point>,
+    /// What the face has in common with others that go to the same split, where the file has groups.
+    pub group: Option<String>,
     /// Where the file has splits; possibly empty.
     pub split: Option<String>,
     /// x, y, width, height.
@@ -36,8 +38,8 @@ pub(super) struct Table {
 
 /// A picture's path as lists can hold it.
 pub(super) fn image_path(text: &str) -> Result<String, String> {
-    let path = text.trim().replace('\\', "/");
-    if path.is_empty() {
+    let path = text.replace('\\', "/");
+    if path.trim().is_empty() {
         return Err("image is empty; name the picture".into());
     }
     if path.contains(['\t', '\n', '\r', '"']) {
@@ -46,6 +48,16 @@ pub(super) fn image_path(text: &str) -> Result<String, String> {
         ));
     }
     Ok(path)
+}
+
+/// A group's name as lists can hold it; of an empty one, none.
+pub(super) fn group(text: &str) -> Result<Option<String>, String> {
+    let group = text.trim();
+    if group.is_empty() {
+        return Ok(None);
+    }
+    check_group(group).map_err(|e| e.to_string())?;
+    Ok(Some(group.to_string()))
 }
 
 /// A number that can be a place in a picture; `what` is what the file calls it.

@@ -1,11 +1,10 @@
-//! A seeded share of the pictures as the test list, for files that name no splits.
-
-use std::collections::HashMap;
+//! A seeded share of the images, or of groups of them, as the test list, for files that name no splits.
 
 use super::{TRAIN, lists::Found};
 use crate::{
     error::DataError,
     subset::{HoldOut, split_held_out},
+    together::together,
 };
 
 const TEST: &str = "test";
@@ -19,7 +18,16 @@ pub(super) struct Share {
     pub note: String,
 }
 
-/// Moves a share of the pictures to the test list. Faces of one picture stay together, also when it is there under two names.
+/// What faces that belong together have in common.
+#[derive(PartialEq, Eq, Hash)]
+enum Shared<'a> {
+    /// The hash of the image's bytes: it may be there under two names.
+    Image(u64),
+    Group(&'a str),
+}
+
+/// Moves a share of the images to the test list, and where the file has groups, a share of the groups. Faces of one image stay together,
+/// also when it is there under two names, and so do those of one group.
 ///
 /// # Errors
 /// When nothing would be left to train on, or the share is not in [0, 1).
@@ -29,30 +37,39 @@ pub(super) fn assign(
     seed: Option<u64>,
 ) -> Result<Share, DataError> {
     let (share, seed) = (test_share.unwrap_or(DEFAULT_SHARE), seed.unwrap_or(0));
+    let what = if found.iter().any(|face| face.row.group.is_some()) {
+        "groups"
+    } else {
+        "pictures"
+    };
     // Numbered in the order of the file, which, unlike the hashes, is the same with every compiler.
-    let mut numbers: HashMap<u64, usize> = HashMap::new();
-    let pictures: Vec<usize> = found
-        .iter()
-        .map(|face| {
-            let next = numbers.len();
-            *numbers.entry(face.picture).or_insert(next)
-        })
-        .collect();
-    let count = numbers.len();
-    let (_, test) = split_held_out(count, HoldOut::Fraction(share), seed).map_err(|e| {
+    let groups = together(found.iter().map(|face| {
+        let group = face.row.group.as_deref().map(Shared::Group);
+        [Some(Shared::Image(face.picture)), group]
+            .into_iter()
+            .flatten()
+    }));
+    let count = groups.iter().max().map_or(0, |last| last + 1);
+    let (train, test) = split_held_out(&groups, HoldOut::Fraction(share), seed).map_err(|e| {
         DataError::Invalid(format!(
-            "a test share of {share} of {count} pictures: {e}. Give --test-share 0 for no test list."
+            "a test share of {share} of {count} {what}: {e}. Give --test-share 0 for no test list."
         ))
     })?;
-    for (face, picture) in found.iter_mut().zip(pictures) {
-        face.folder = usize::from(test.binary_search(&picture).is_ok());
+    for &face in &train {
+        found[face].folder = 0;
     }
+    for &face in &test {
+        found[face].folder = 1;
+    }
+    let mut tested: Vec<usize> = test.iter().map(|&face| groups[face]).collect();
+    tested.sort_unstable();
+    tested.dedup();
     Ok(Share {
         names: vec![TRAIN.into(), TEST.into()],
-        folders: vec!["the other pictures".into(), format!("a share of {share}")],
+        folders: vec![format!("the other {what}"), format!("a share of {share}")],
         note: format!(
-            "no splits in the file: {} of {count} pictures, chosen with seed {seed}, are the {TEST} list",
-            test.len()
+            "no splits in the file: {} of {count} {what}, chosen with seed {seed}, are the {TEST} list",
+            tested.len()
         ),
     })
 }
