@@ -156,6 +156,9 @@ fn recipes() {
     assert_says(&set("train.precision=f16"), &["f16", "tf32", "bf16"]);
     assert_says(&set("layout=wflw99"), &["wflw99", "wflw98"]);
     assert_says(&set("data.synth.noise_along=7"), &["noise_along"]);
+    assert_says(&set("data.test=t.tsv"), &["data.test", "data.source"]);
+    // Faces that are named replace the synthetic ones: these are not there.
+    assert_says(&set("data.train=mine.tsv"), &["mine.tsv"]);
     assert_says(
         &folder.fail(&["train", "--config", "no.toml"]),
         &["no.toml"],

@@ -3,6 +3,8 @@
 //! A recipe file holds only what differs from the defaults. Unknown keys are errors, and any key can be
 //! set from the command line (`--set train.epochs=3`), so that a figure never depends on an edited file.
 
+mod choices;
+
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -41,7 +43,8 @@ pub struct DataRecipe {
     pub test: PathBuf,
     /// Folder that the TSVs' image paths are relative to.
     pub images: PathBuf,
-    /// Share of the training faces that is held out, chosen by `seed`, to select the best weights.
+    /// Share of the training images that is held out, chosen by `seed`, to select the best weights. Faces of one image are held out
+    /// together, and so are all of a group where the annotation file has groups, of which it is the share then.
     pub held_out: f64,
     /// Settings of the generator (`source = "synth"`). Its layout is the recipe's.
     pub synth: SynthConfig,
@@ -240,17 +243,28 @@ impl Recipe {
     }
 
     fn from_table(mut table: toml::Table, set: &[String]) -> Result<Self, TrainError> {
+        // What the command line says, apart from the file.
+        let mut given = toml::Table::new();
         for setting in set {
+            apply_setting(&mut given, setting)?;
             apply_setting(&mut table, setting)?;
         }
-        let recipe: Self = table.try_into().map_err(|e: toml::de::Error| {
-            TrainError::Recipe(format!(
-                "--set {}: {}. `star train --help` names the sections; configs/README.md lists every key.",
-                set.join(" --set "),
-                e.message().trim_end()
-            ))
-        })?;
+        let read = |table: &toml::Table| -> Result<Self, TrainError> {
+            table.clone().try_into().map_err(|e: toml::de::Error| {
+                TrainError::Recipe(format!(
+                    "--set {}: {}. `star train --help` names the sections; configs/README.md lists every key.",
+                    set.join(" --set "),
+                    e.message().trim_end()
+                ))
+            })
+        };
+        choices::name_real_faces(&mut table, &mut given)?;
+        let mut recipe = read(&table)?;
+        if choices::replace(&recipe, &mut table, &given) {
+            recipe = read(&table)?;
+        }
         recipe.check()?;
+        choices::check(&recipe, &given)?;
         Ok(recipe)
     }
 
@@ -288,7 +302,6 @@ impl Recipe {
 
     /// Values are checked once, here, so that nothing later needs to.
     fn check(&self) -> Result<(), TrainError> {
-        let refuse = |message: String| Err(TrainError::Recipe(message));
         let train = &self.train;
         if train.batch_size == 0 || train.epochs == 0 || train.log_every == 0 {
             return refuse(
@@ -346,8 +359,18 @@ impl Recipe {
         {
             return refuse("train.selection = \"test\" needs data.test".into());
         }
+        if train.selection == Selection::Test
+            && self.data.source == DataSource::Synth
+            && self.data.synth_test_faces == 0
+        {
+            return refuse("train.selection = \"test\" needs test faces, but data.synth_test_faces = 0 draws none".into());
+        }
         Ok(())
     }
+}
+
+fn refuse<T>(message: String) -> Result<T, TrainError> {
+    Err(TrainError::Recipe(message))
 }
 
 /// A built-in layout by its name, or one's own by the path of its TOML file.
@@ -462,6 +485,164 @@ mod tests {
         ] {
             let message = with(&[setting]).expect_err(setting).to_string();
             assert!(message.contains(named), "{setting}: {message}");
+        }
+    }
+
+    /// A recipe file's text with settings on top of it.
+    fn file_with(text: &str, set: &[&str]) -> Result<Recipe, TrainError> {
+        let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+        Recipe::from_table(toml::from_str(text).expect("valid TOML"), &set)
+    }
+
+    const SYNTH: &str =
+        "name = 'synth'\n[data]\nsource = 'synth'\nsynth_test_faces = 9\n[data.synth]\nfaces = 40";
+    const REAL: &str = "[data]\ntrain = 'a.tsv'\ntest = 'b.tsv'\nimages = 'c'";
+
+    #[test]
+    fn keys_without_an_effect_are_refused_with_the_key_that_decides() {
+        for (file, set, named) in [
+            (
+                SYNTH,
+                &["data.test=b.tsv"][..],
+                ["data.test = \"b.tsv\"", "data.source = \"synth\""],
+            ),
+            (
+                SYNTH,
+                &["data.images=c"],
+                ["data.images = \"c\"", "data.source"],
+            ),
+            (
+                SYNTH,
+                &["data.train=a.tsv", "data.source=synth"],
+                ["data.train = \"a.tsv\"", "data.source = \"synth\""],
+            ),
+            (
+                SYNTH,
+                &["data.train=a.tsv", "data.synth.yaw=9"],
+                ["data.train=a.tsv", "data.synth.yaw=9"],
+            ),
+            (
+                SYNTH,
+                &["data.train=a.tsv", "data.synth_test_faces=9"],
+                ["data.train=a.tsv", "data.synth_test_faces=9"],
+            ),
+            (
+                REAL,
+                &["data.synth.faces=2000"],
+                ["data.synth.faces = 2000", "data.source = \"tsv\""],
+            ),
+            (
+                REAL,
+                &["data.synth_test_faces=0"],
+                ["data.synth_test_faces = 0", "data.source = \"tsv\""],
+            ),
+            (
+                "data = { train = 'a.tsv', synth_test_faces = 9 }",
+                &[],
+                ["data.synth_test_faces = 9", "data.source"],
+            ),
+            (
+                "data = { train = 'a.tsv', synth = { yaw = 9 } }",
+                &[],
+                ["data.synth.yaw = 9", "data.source"],
+            ),
+            (
+                "data = { train = 'a.tsv', source = 'synth' }",
+                &[],
+                ["data.train = \"a.tsv\"", "data.source"],
+            ),
+            (
+                REAL,
+                &["train.selection=test", "data.held_out=0.1"],
+                ["data.held_out = 0.1", "train.selection = \"test\""],
+            ),
+            (
+                "data = { source = 'synth', held_out = 0.2 }\ntrain = { selection = 'test' }",
+                &[],
+                ["data.held_out = 0.2", "train.selection"],
+            ),
+            (
+                SYNTH,
+                &["train.selection=test", "data.synth_test_faces=0"],
+                ["data.synth_test_faces = 0", "train.selection"],
+            ),
+            (
+                SYNTH,
+                &["loss.landmarks=wing", "loss.star.version=v1"],
+                ["loss.star.version = \"v1\"", "loss.landmarks = \"wing\""],
+            ),
+            (
+                SYNTH,
+                &["model.aam=false", "loss.edge_weight=5"],
+                ["loss.edge_weight = 5.0", "model.aam = false"],
+            ),
+            (
+                SYNTH,
+                &["augment.enabled=false", "augment.flip=0.2"],
+                ["augment.flip = 0.2", "augment.enabled = false"],
+            ),
+            (
+                SYNTH,
+                &["augment.probability=0", "augment.blur=0.2"],
+                ["augment.blur = 0.2", "augment.probability = 0.0"],
+            ),
+            (
+                SYNTH,
+                &["train.milestones=[]", "train.gamma=0.5"],
+                ["train.gamma = 0.5", "train.milestones = []"],
+            ),
+        ] {
+            let message = file_with(file, set).expect_err(named[0]).to_string();
+            for key in named {
+                assert!(message.contains(key), "{set:?} lacks {key}: {message}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_choice_on_the_command_line_replaces_the_other_one_of_the_file() {
+        let real =
+            file_with(SYNTH, &["data.train=x/mine.tsv", "data.images=x"]).expect("real faces");
+        assert_eq!(real.data.source, DataSource::Tsv);
+        assert_eq!(real.data.train, Path::new("x/mine.tsv"));
+        assert_eq!(
+            (real.data.synth.faces, real.data.synth_test_faces),
+            (2000, 256)
+        );
+        assert_eq!(real.name, "mine");
+        let named = file_with(SYNTH, &["data.train=mine.tsv", "name=other"]).expect("real faces");
+        assert_eq!(named.name, "other");
+
+        let drawn =
+            file_with(REAL, &["data.source=synth", "data.synth.faces=7"]).expect("synthetic faces");
+        assert_eq!(drawn.data.synth.faces, 7);
+        assert_eq!(drawn.data.train, Path::new(""));
+
+        let published =
+            "data = { source = 'synth', held_out = 0.2 }\nloss = { star = { weight = 0.5 } }";
+        let published = file_with(
+            published,
+            &["train.selection=test", "loss.landmarks=smoothl1"],
+        )
+        .expect("the test set selects");
+        assert_eq!(
+            (published.data.held_out, published.loss.star.weight),
+            (0.1, 1.0)
+        );
+        // What agrees with the choice is no contradiction.
+        for (file, set) in [
+            (SYNTH, ["train.selection=test", "data.held_out=0"]),
+            (SYNTH, ["model.aam=false", "loss.edge_weight=0"]),
+            (SYNTH, ["augment.enabled=false", "augment.probability=0"]),
+            (REAL, ["data.source=tsv", "data.train=b.tsv"]),
+        ] {
+            file_with(file, &set).expect(set[1]);
+        }
+        // A run's own recipe has every key, and resumes.
+        for recipe in [real, drawn, published] {
+            let text = recipe.to_toml().expect("serialises");
+            let again = file_with(&text, &[]).expect("reads back");
+            assert_eq!(again.to_toml().expect("serialises"), text);
         }
     }
 
