@@ -462,12 +462,12 @@ mod tests {
             "name=quick",
             "train.milestones=[3, 5]",
             "loss.star.weight=0.5",
-            "loss.landmarks=smoothl1",
         ])
         .expect("all keys exist");
         assert_eq!(recipe.name, "quick");
         assert_eq!(recipe.train.milestones, [3, 5]);
         assert_eq!(recipe.loss.star.weight, 0.5);
+        let recipe = with(&["loss.landmarks=smoothl1"]).expect("the key exists");
         assert_eq!(recipe.loss.landmarks, LandmarkLoss::SmoothL1);
     }
 
