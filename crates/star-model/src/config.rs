@@ -16,7 +16,7 @@ pub const FEATURE_STRIDE: usize = 4;
 pub const INNERMOST_STRIDE: usize = FEATURE_STRIDE << DEPTH;
 /// Far above every published network (4 stacks, 256 channels, 98 points): limits for numbers that come out of files.
 const MAX_STACKS: usize = 64;
-const MAX_COUNT: usize = 16_384;
+pub(crate) const MAX_COUNT: usize = 16_384;
 
 /// The network of STAR and ADNet (stacked hourglasses), by its numbers.
 #[derive(Config, Debug, PartialEq)]

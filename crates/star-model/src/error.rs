@@ -34,13 +34,15 @@ pub enum ModelError {
         what: String,
     },
     /// Tensors that do not fit the network.
-    #[error("the weights do not fit the network: {0}")]
+    #[error("{file}the weights do not fit the network: {0}", file = of_file(.0))]
     Mismatch(Mismatch),
 }
 
 /// The tensors that do not fit, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mismatch {
+    /// The file that the weights are of, if they are of one.
+    pub path: Option<PathBuf>,
     /// In the network, not among the weights.
     pub missing: Vec<String>,
     /// Among the weights, not in the network.
@@ -54,6 +56,11 @@ impl Mismatch {
     pub fn is_empty(&self) -> bool {
         self.missing.is_empty() && self.unknown.is_empty() && self.misshapen.is_empty()
     }
+}
+
+fn of_file(mismatch: &Mismatch) -> String {
+    let path = mismatch.path.as_ref();
+    path.map_or_else(String::new, |path| format!("{}: ", path.display()))
 }
 
 impl std::fmt::Display for Mismatch {

@@ -77,7 +77,8 @@ impl Layer {
         }
     }
 
-    fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
+    /// The last parts of its tensors' names, and their shapes.
+    pub fn tensors(&self) -> Vec<(&'static str, Vec<usize>)> {
         match self.kind {
             Kind::Conv {
                 input,
@@ -111,6 +112,21 @@ impl Layers {
             layers: Vec::new(),
             unused: Vec::new(),
         };
+        Self::each(config, &mut |layer, used| {
+            let list = if used {
+                &mut layers.layers
+            } else {
+                &mut layers.unused
+            };
+            list.push(layer);
+        });
+        layers
+    }
+
+    /// Hands out one layer after another, in the order of computation, and whether the network uses it. No list of them is
+    /// made: what a file says its network is may be far larger than the file.
+    pub fn each(config: &StarNetConfig, see: &mut dyn FnMut(Layer, bool)) {
+        let mut layers = Walk(see);
         layers.stem(config);
         let side = config.input_size / FEATURE_STRIDE;
         let (channels, points, edges) = (config.channels, config.points, config.edges.len());
@@ -163,16 +179,6 @@ impl Layers {
         if config.aam {
             layers.push("e2h_transform", Kind::E2h { points, edges }, side);
         }
-        layers
-    }
-
-    /// The shapes of all parameters and buffers, by published name.
-    pub fn shapes(&self) -> BTreeMap<String, Vec<usize>> {
-        let tensors = self.layers.iter().flat_map(|layer| {
-            let named = |(part, shape)| (format!("{}.{part}", layer.name), shape);
-            layer.tensors().into_iter().map(named)
-        });
-        tensors.collect()
     }
 
     /// The shapes of the tensors that only published files hold: unused skip convolutions, and the norms' counters of batches,
@@ -187,13 +193,19 @@ impl Layers {
         let counters = norms.map(|layer| (format!("{}.{COUNTER}", layer.name), Vec::new()));
         unused.chain(counters).collect()
     }
+}
 
+/// The way through a network's layers.
+struct Walk<'a>(&'a mut dyn FnMut(Layer, bool));
+
+impl Walk<'_> {
     fn push(&mut self, name: &str, kind: Kind, side: usize) {
-        self.layers.push(Layer {
-            name: name.into(),
-            kind,
-            side,
-        });
+        self.give(name, kind, side, true);
+    }
+
+    fn give(&mut self, name: &str, kind: Kind, side: usize, used: bool) {
+        let name = name.into();
+        (self.0)(Layer { name, kind, side }, used);
     }
 
     fn conv(&mut self, name: &str, input: usize, output: usize, kernel: usize, side: usize) {
@@ -217,10 +229,13 @@ impl Layers {
         self.conv(&format!("{name}.conv2.conv"), inner, inner, 3, side);
         self.norm(&format!("{name}.bn3"), inner, side);
         self.conv(&format!("{name}.conv3.conv"), inner, output, 1, side);
-        self.conv(&format!("{name}.skip_layer.conv"), input, output, 1, side);
-        if input == output {
-            self.unused.extend(self.layers.pop());
-        }
+        let skip = Kind::Conv {
+            input,
+            output,
+            kernel: 1,
+        };
+        let name = format!("{name}.skip_layer.conv");
+        self.give(&name, skip, side, input != output);
     }
 
     fn stem(&mut self, config: &StarNetConfig) {

@@ -1,8 +1,10 @@
 //! Published weights: PyTorch checkpoints (`.pkl`) of the published program.
 //!
 //! Read by a small parser of our own rather than by a general one: a file that is cut off or damaged is an error here, where
-//! general readers fill in zeros, and no file can ask for more memory than its own size.
+//! general readers fill in zeros, and reading takes less than eight times the file's size in memory, whatever the file says
+//! (`tests/hostile_files.rs`, `tests/mutations.rs`).
 
+mod budget;
 mod bytes;
 mod checkpoint;
 mod pickle;
@@ -14,15 +16,16 @@ use std::path::Path;
 use burn::tensor::TensorData;
 use burn::tensor::backend::Backend;
 
+use self::budget::Budget;
 use self::bytes::Malformed;
-use self::checkpoint::Checkpoint;
-use self::pickle::TensorRef;
-use super::named::{compare_shapes, is_float, load_named};
+use self::checkpoint::{Checkpoint, Tensors};
+use self::pickle::Value;
+use super::named::{check_finite, fit, load_fitting};
 use super::safetensors::LoadedWeights;
 use super::state::PublishedState;
-use crate::config::StarNetConfig;
+use crate::config::{DEPTH, MAX_COUNT, StarNetConfig};
 use crate::error::ModelError;
-use crate::layers::{COUNTER, Layers};
+use crate::layers::COUNTER;
 use crate::net::StarNet;
 use crate::stem::image_channels;
 
@@ -52,15 +55,15 @@ impl PklWeights {
 /// convolutions that no network uses are left out. Nothing in the file is executed.
 ///
 /// # Errors
-/// [`ModelError::Io`] if the file cannot be read, [`ModelError::Format`] if it is no such checkpoint or is damaged,
-/// [`ModelError::Config`] or [`ModelError::Mismatch`] if its tensors make no network of this kind.
+/// [`ModelError::Io`] if the file cannot be read, [`ModelError::Format`] if it is no such checkpoint, is damaged, or holds
+/// numbers that are not finite, [`ModelError::Mismatch`] if its tensors are not quite a network of this kind.
 pub fn import_pkl<B: Backend>(
     path: impl AsRef<Path>,
     which: PklWeights,
     device: &B::Device,
 ) -> Result<LoadedWeights<B>, ModelError> {
     let (config, tensors) = read(path.as_ref(), which, None, Keep::Used)?;
-    let net = load_named(StarNet::new(&config, device), tensors)?;
+    let net = load_fitting(StarNet::new(&config, device), DEPTH, tensors);
     Ok(LoadedWeights {
         config,
         net,
@@ -80,7 +83,7 @@ pub fn import_pkl_as<B: Backend>(
 ) -> Result<StarNet<B>, ModelError> {
     config.validate()?;
     let (_, tensors) = read(path.as_ref(), which, Some(config), Keep::Used)?;
-    load_named(StarNet::new(config, device), tensors)
+    Ok(load_fitting(StarNet::new(config, device), DEPTH, tensors))
 }
 
 /// All of a published checkpoint's network as it is stored, bit for bit: with the skip convolutions that no network uses and
@@ -116,33 +119,29 @@ fn read(
         path: path.into(),
         what: format!("not a published checkpoint: {what}"),
     };
-    let checkpoint = Checkpoint::read(&file).map_err(format)?;
-    let tensors = checkpoint.tensors(which.key()).map_err(format)?;
+    let mut budget = Budget::of_file(file.len());
+    let checkpoint = Checkpoint::read(&file, &mut budget).map_err(format)?;
+    let mut tensors = checkpoint
+        .tensors(which.key(), &mut budget)
+        .map_err(format)?;
     let config = match config {
         Some(config) => config.clone(),
-        None => {
-            let config = deduce(&checkpoint, &tensors).map_err(format)?;
-            config.validate()?;
-            config
-        }
+        None => deduce(&checkpoint, &tensors, &mut budget).map_err(format)?,
     };
 
-    let expected = Layers::of(&config).shapes();
-    let (mut tensors, unused): (HashMap<String, &TensorRef>, HashMap<_, _>) = tensors
-        .into_iter()
-        .partition(|(name, tensor)| expected.contains_key(name) || !is_unused(name, &tensor.shape));
-    let found = tensors.iter().map(|(name, tensor)| {
-        let dtype = tensor.storage.dtype.filter(|&dtype| is_float(dtype));
-        (name.as_str(), tensor.shape.as_slice(), dtype)
-    });
-    let mismatch = compare_shapes(&expected, found);
-    if !mismatch.is_empty() {
-        return Err(ModelError::Mismatch(mismatch));
+    let describe = |&tensor: &Value| checkpoint.describe(tensor);
+    let used = fit(path, &config, &tensors, describe, |name, tensor| {
+        is_unused(name, &tensor.shape)
+    })?;
+    if keep == Keep::Used {
+        tensors = tensors
+            .iter()
+            .filter(|(name, _)| used.contains(*name))
+            .map(|(&name, &tensor)| (name, tensor))
+            .collect();
     }
-    if keep == Keep::All {
-        tensors.extend(unused);
-    }
-    let tensors = checkpoint.load(&tensors).map_err(format)?;
+    let tensors = checkpoint.load(&tensors, &mut budget).map_err(format)?;
+    check_finite(path, &tensors)?;
     Ok((config, tensors))
 }
 
@@ -160,14 +159,18 @@ fn is_unused(name: &str, shape: &[usize]) -> bool {
     }
 }
 
-/// The configuration of the network that has these tensors.
+/// The configuration of the network that has these tensors, checked: every number is one that a network can have, and the edges
+/// are no more than the file's numbers.
 fn deduce(
     checkpoint: &Checkpoint,
-    tensors: &HashMap<String, &TensorRef>,
+    tensors: &Tensors,
+    budget: &mut Budget,
 ) -> Result<StarNetConfig, Malformed> {
-    let shape = |name: &str| match tensors.get(name).map(|tensor| tensor.shape.as_slice()) {
-        Some(&[output, input, _, _]) => Ok((output, input)),
-        Some(_) => Err(Malformed(format!("`{name}` is no convolution's weight"))),
+    let shape = |name: &str| match tensors.get(name) {
+        Some(&tensor) => match checkpoint.describe(tensor).shape[..] {
+            [output, input, _, _] => Ok((output, input)),
+            _ => Err(Malformed(format!("`{name}` is no convolution's weight"))),
+        },
         None => Err(Malformed(format!(
             "it has no `{name}`, so it is another network's"
         ))),
@@ -183,7 +186,7 @@ fn deduce(
             )));
         }
     };
-    let stack = |name: &String| {
+    let stack = |name: &&str| {
         name.strip_prefix("out_heatmaps.")?
             .split('.')
             .next()?
@@ -191,41 +194,79 @@ fn deduce(
             .ok()
     };
     let last = tensors.keys().filter_map(stack).max().unwrap_or(0);
-
-    const E2H: &str = "e2h_transform.weight";
     let aam = tensors.contains_key(E2H);
-    let edges = if aam {
-        let (_, edges) = shape(E2H)?;
-        let weight = tensors.iter().filter(|(name, _)| *name == E2H);
-        let weight = checkpoint.load(
-            &weight
-                .map(|(name, tensor)| (name.clone(), *tensor))
-                .collect(),
-        )?;
-        let weight = weight.into_values().next();
-        edges_of(weight, edges)
-    } else {
-        Vec::new()
-    };
-    Ok(StarNetConfig::new(points, edges)
+    let config = StarNetConfig::new(points, Vec::new())
         .with_stacks(last.saturating_add(1))
         .with_channels(channels)
         .with_stem(stem)
         .with_coord(coord)
-        .with_aam(aam))
+        .with_aam(false);
+    let sensible = |config: &StarNetConfig| {
+        config
+            .validate()
+            .map_err(|error| Malformed(format!("its tensors make no network ({error})")))
+    };
+    sensible(&config)?;
+    if !aam {
+        return Ok(config);
+    }
+
+    const MAPS: &str = "out_edgemaps.0.conv.weight";
+    let (e2h_points, edges) = shape(E2H)?;
+    let (maps, _) = shape(MAPS)?;
+    if !(1..=MAX_COUNT).contains(&edges) {
+        return Err(Malformed(format!(
+            "`{E2H}` is of {edges} edges; a network has 1 to {MAX_COUNT}"
+        )));
+    }
+    if e2h_points != points || edges != maps {
+        return Err(Malformed(format!(
+            "`{E2H}` is of {e2h_points} points and {edges} edges, `{MAPS}` of {maps} edges, and the heatmaps are of {points} points"
+        )));
+    }
+    let e2h = [points, edges, 1, 1];
+    if let Some(found) = tensors
+        .get(E2H)
+        .map(|&weight| checkpoint.describe(weight).shape)
+        && found != e2h
+    {
+        return Err(Malformed(format!(
+            "`{E2H}` is of shape {found:?} instead of {e2h:?}"
+        )));
+    }
+    let edges = edges_of(checkpoint, tensors, edges, budget)?;
+    let config = StarNetConfig { edges, ..config }.with_aam(true);
+    sensible(&config)?;
+    Ok(config)
 }
 
+const E2H: &str = "e2h_transform.weight";
+
 /// The points on each edge, from the weight `[points, edges, 1, 1]`.
-fn edges_of(weight: Option<TensorData>, edges: usize) -> Vec<Vec<usize>> {
-    let mut points = vec![Vec::new(); edges];
-    for (i, value) in weight
-        .iter()
-        .flat_map(|weight| weight.iter::<f32>())
-        .enumerate()
-    {
-        if value != 0.0 {
-            points[i % edges].push(i / edges);
-        }
+fn edges_of(
+    checkpoint: &Checkpoint,
+    tensors: &Tensors,
+    edges: usize,
+    budget: &mut Budget,
+) -> Result<Vec<Vec<usize>>, Malformed> {
+    let Some(&weight) = tensors.get(E2H) else {
+        return Ok(Vec::new());
+    };
+    let weight = checkpoint.numbers_of(E2H, weight, budget)?;
+    let nonzero = || {
+        let numbers = weight.iter::<f32>().enumerate();
+        let numbers = numbers.filter(|(_, value)| *value != 0.0);
+        numbers.map(|(at, _)| (at / edges, at % edges))
+    };
+    budget.charge(edges, size_of::<Vec<usize>>() + size_of::<usize>())?;
+    let mut counts = vec![0; edges];
+    for (_, edge) in nonzero() {
+        counts[edge] += 1;
     }
-    points
+    budget.charge(counts.iter().sum(), size_of::<usize>())?;
+    let mut points: Vec<Vec<usize>> = counts.into_iter().map(Vec::with_capacity).collect();
+    for (point, edge) in nonzero() {
+        points[edge].push(point);
+    }
+    Ok(points)
 }

@@ -1,5 +1,8 @@
 //! Our own weight files: safetensors with published names and the network's configuration inside.
 
+mod header;
+mod metadata;
+
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -7,13 +10,13 @@ use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData, f16};
-use safetensors::tensor::{Dtype, SafeTensors, View};
+use safetensors::tensor::{Dtype, View};
 
-use super::named::{compare, load_named, named_tensors};
+use self::header::{Header, Tensor};
+use super::named::{Described, check_finite, fit, load_fitting, named_tensors};
 use super::write_file;
-use crate::config::StarNetConfig;
+use crate::config::{DEPTH, StarNetConfig};
 use crate::error::ModelError;
-use crate::layers::Layers;
 use crate::net::StarNet;
 
 /// The file's one metadata entry, a JSON object of all others: with several entries the format leaves their order to chance,
@@ -128,36 +131,17 @@ fn half(data: &TensorData) -> Result<TensorData, f32> {
 /// Reads a file written by [`save_weights`].
 ///
 /// # Errors
-/// [`ModelError::Io`] if the file cannot be read, [`ModelError::Format`] if it is no such file, [`ModelError::Config`] if
-/// the configuration in it makes no network, [`ModelError::Mismatch`] listing the tensors that do not fit it.
+/// [`ModelError::Io`] if the file cannot be read, [`ModelError::Format`] if it is no such file, is damaged, the configuration
+/// in it makes no network, or its numbers are not finite, [`ModelError::Mismatch`] listing the tensors that do not fit it.
 pub fn load_weights<B: Backend>(
     path: impl AsRef<Path>,
     device: &B::Device,
 ) -> Result<LoadedWeights<B>, ModelError> {
     let path = path.as_ref();
     let (config, tensors, extra) = read_weights(path)?;
-    // Before the network is built: a damaged configuration may describe one that fits no memory.
-    let mismatch = compare(&Layers::of(&config).shapes(), &tensors);
-    if !mismatch.is_empty() {
-        return Err(ModelError::Mismatch(mismatch));
-    }
-    if let Some(name) = first_not_finite(&tensors) {
-        return Err(ModelError::Format {
-            path: path.into(),
-            what: format!(
-                "`{name}` holds numbers that are not finite: the file is damaged, or its training diverged"
-            ),
-        });
-    }
-    let net = load_named(StarNet::new(&config, device), tensors)?;
+    check_finite(path, &tensors)?;
+    let net = load_fitting(StarNet::new(&config, device), DEPTH, tensors);
     Ok(LoadedWeights { config, net, extra })
-}
-
-/// The first tensor, by name, that no network can compute with.
-fn first_not_finite(tensors: &HashMap<String, TensorData>) -> Option<&String> {
-    let broken = |data: &TensorData| data.iter::<f32>().any(|value| !value.is_finite());
-    let names = tensors.iter().filter(|(_, data)| broken(data));
-    names.map(|(name, _)| name).min()
 }
 
 type Contents = (
@@ -175,45 +159,49 @@ fn read_weights(path: &Path) -> Result<Contents, ModelError> {
         path: path.into(),
         source,
     })?;
-    let not_safetensors = |e| {
+    let header = Header::read(&bytes, METADATA_KEY).map_err(|e| {
         format(format!(
             "not a safetensors file ({e}); published .pkl files become one by `star model import X.pkl`"
         ))
-    };
-    let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(not_safetensors)?;
-    let file = SafeTensors::deserialize(&bytes).map_err(not_safetensors)?;
-
-    let contents = metadata
-        .metadata()
-        .as_ref()
-        .and_then(|m| m.get(METADATA_KEY))
-        .ok_or_else(|| {
-            format(format!(
-                "was not written by this program (it has no metadata key `{METADATA_KEY}`)"
-            ))
-        })?;
-    let mut extra: BTreeMap<String, String> = serde_json::from_str(contents)
+    })?;
+    let contents = header.metadata.as_deref().ok_or_else(|| {
+        format(format!(
+            "was not written by this program (it has no metadata key `{METADATA_KEY}`)"
+        ))
+    })?;
+    let mut extra = metadata::entries(contents)
         .map_err(|e| format(format!("its metadata cannot be read: {e}")))?;
     let json = extra.remove(CONFIG_KEY).ok_or_else(|| {
         format(format!(
             "holds no network configuration (metadata key `{CONFIG_KEY}`)"
         ))
     })?;
-    let config: StarNetConfig = serde_json::from_str(&json)
+    let config = metadata::config(&json, bytes.len())
         .map_err(|e| format(format!("its network configuration cannot be read: {e}")))?;
-    config.validate()?;
+    config
+        .validate()
+        .map_err(|error| format(error.to_string()))?;
 
-    let mut tensors = HashMap::new();
-    for (name, view) in file.tensors() {
-        let dtype = match view.dtype() {
-            Dtype::F64 => DType::F64,
-            Dtype::F32 => DType::F32,
-            Dtype::F16 => DType::F16,
-            Dtype::BF16 => DType::BF16,
-            other => return Err(format(format!("tensor `{name}` is of type {other:?}"))),
-        };
-        let data = TensorData::from_bytes_vec(view.data().to_vec(), view.shape().to_vec(), dtype);
-        tensors.insert(name, data);
+    let float = |tensor: &Tensor| match tensor.dtype {
+        Dtype::F64 => Some(DType::F64),
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        _ => None,
+    };
+    // Before a tensor is read and before the network is built: a damaged configuration may describe one that fits no memory.
+    let describe = |tensor: &Tensor| Described {
+        shape: tensor.shape().to_vec(),
+        dtype: float(tensor),
+    };
+    fit(path, &config, &header.tensors, describe, |_, _| false)?;
+    let mut tensors = HashMap::with_capacity(header.tensors.len());
+    for (name, tensor) in &header.tensors {
+        if let Some(dtype) = float(tensor) {
+            let (bytes, shape) = (tensor.bytes.to_vec(), tensor.shape().to_vec());
+            let data = TensorData::from_bytes_vec(bytes, shape, dtype);
+            tensors.insert((*name).to_string(), data);
+        }
     }
     Ok((config, tensors, extra))
 }

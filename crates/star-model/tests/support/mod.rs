@@ -4,6 +4,7 @@
 
 pub mod formula;
 pub mod heap;
+pub mod published;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -4,86 +4,115 @@ use std::collections::HashMap;
 
 use burn::tensor::TensorData;
 
+use super::super::named::{Described, is_float};
+use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
-use super::pickle::{Id, Pickle, TensorRef, Value};
+use super::pickle::{MAX_DIMS, Pickle, TensorRef, Value, shorten};
 use super::zip;
 
 /// The first pickle of the older format, as its bytes.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
 
+/// The tensors of a state dictionary by name, each a value of the checkpoint's pickle.
+pub type Tensors<'a> = HashMap<&'a str, Value>;
+
 /// A checkpoint: what its pickle says, and where its numbers are.
 pub struct Checkpoint<'a> {
-    pickle: Pickle,
-    storages: HashMap<String, &'a [u8]>,
-    size: usize,
+    pickle: Pickle<'a>,
+    root: Value,
+    storages: Storages<'a>,
 }
 
 impl<'a> Checkpoint<'a> {
     /// Reads either format.
-    pub fn read(file: &'a [u8]) -> Result<Self, Malformed> {
-        let (pickle, storages) = if file.starts_with(LEGACY_MAGIC) {
-            read_legacy(file)?
-        } else if let Some(entries) = zip::entries(file) {
-            read_zip(&entries?)?
+    pub fn read(file: &'a [u8], budget: &mut Budget) -> Result<Self, Malformed> {
+        if file.starts_with(LEGACY_MAGIC) {
+            read_legacy(file, budget)
+        } else if let Some(entries) = zip::entries(file, budget) {
+            read_zip(&entries?, budget)
         } else {
-            return Err(Malformed(
+            Err(Malformed(
                 "it is neither of PyTorch's two file formats, or is cut off".into(),
-            ));
-        };
-        Ok(Self {
-            pickle,
-            storages,
-            size: file.len(),
-        })
+            ))
+        }
     }
 
     /// The tensors of the state dictionary under a top-level key.
-    pub fn tensors(&self, key: &str) -> Result<HashMap<String, &TensorRef>, Malformed> {
-        let Some(entries) = self.pickle.entries(self.pickle.root) else {
-            return Err(Malformed("it holds no dictionary".into()));
-        };
-        let state = self.pickle.entry(self.pickle.root, key).ok_or_else(|| {
+    pub fn tensors(&self, key: &str, budget: &mut Budget) -> Result<Tensors<'a>, Malformed> {
+        let entries = self.pickle.entries(self.root);
+        let entries = entries.ok_or_else(|| Malformed("it holds no dictionary".into()))?;
+        let state = self.pickle.entry(self.root, key).ok_or_else(|| {
             const SHOWN: usize = 8;
-            let keys: Vec<&str> = entries.iter().map(|(key, _)| *key).take(SHOWN).collect();
+            let keys: Vec<String> = entries.take(SHOWN).map(|(key, _)| shorten(key)).collect();
             Malformed(format!("it holds no `{key}`, only {keys:?}"))
         })?;
-        let tensor = |(name, id): (&str, Id)| match self.pickle.get(id) {
-            Value::Tensor(tensor) => Ok((name.to_string(), tensor)),
-            _ => Err(Malformed(format!(
-                "`{key}` holds `{name}`, which is no tensor"
-            ))),
-        };
-        match self.pickle.entries(state) {
-            Some(entries) => entries.into_iter().map(tensor).collect(),
-            None => Err(Malformed(format!("`{key}` is no dictionary"))),
+        let entries = || self.pickle.entries(state);
+        let count = entries()
+            .ok_or_else(|| Malformed(format!("`{key}` is no dictionary")))?
+            .count();
+        // With what it takes to say that one does not fit.
+        const ENTRY: usize = 128;
+        budget.charge(count, ENTRY)?;
+        let mut tensors = Tensors::with_capacity(count);
+        for (name, value) in entries().into_iter().flatten() {
+            if self.pickle.tensor(value).is_none() {
+                return Err(Malformed(format!(
+                    "`{key}` holds `{}`, which is no tensor of up to {MAX_DIMS} dimensions",
+                    shorten(name)
+                )));
+            }
+            tensors.insert(name, value);
+        }
+        Ok(tensors)
+    }
+
+    /// What the pickle says of a tensor.
+    pub fn describe(&self, tensor: Value) -> Described {
+        match self.pickle.tensor(tensor) {
+            Some(tensor) => Described {
+                shape: tensor.shape,
+                dtype: tensor.storage.dtype.filter(|&dtype| is_float(dtype)),
+            },
+            None => Described {
+                shape: Vec::new(),
+                dtype: None,
+            },
         }
     }
 
     /// The numbers of some tensors, as they are stored.
     pub fn load(
         &self,
-        tensors: &HashMap<String, &TensorRef>,
+        tensors: &Tensors,
+        budget: &mut Budget,
     ) -> Result<HashMap<String, TensorData>, Malformed> {
-        // Tensors may share storages; the sum of all of them is limited so that a small file cannot ask for much memory.
-        let mut budget = self.size;
         tensors
             .iter()
-            .map(|(name, tensor)| {
-                let data = self.numbers(tensor, &mut budget);
-                let data =
-                    data.map_err(|Malformed(what)| Malformed(format!("`{name}`: {what}")))?;
-                Ok((name.clone(), data))
-            })
+            .map(|(&name, &tensor)| Ok((name.to_string(), self.numbers_of(name, tensor, budget)?)))
             .collect()
     }
 
-    fn numbers(&self, tensor: &TensorRef, budget: &mut usize) -> Result<TensorData, Malformed> {
+    /// The numbers of one tensor; tensors may share storages, and each pays for its own.
+    pub fn numbers_of(
+        &self,
+        name: &str,
+        tensor: Value,
+        budget: &mut Budget,
+    ) -> Result<TensorData, Malformed> {
+        let tensor = self.pickle.tensor(tensor);
+        let data = tensor
+            .ok_or_else(|| Malformed("is no tensor".into()))
+            .and_then(|tensor| self.numbers(&tensor, budget));
+        data.map_err(|Malformed(what)| Malformed(format!("`{}`: {what}", shorten(name))))
+    }
+
+    fn numbers(&self, tensor: &TensorRef, budget: &mut Budget) -> Result<TensorData, Malformed> {
         let wrong = |what: &str| Malformed(what.into());
         let storage = &tensor.storage;
         let dtype = storage
             .dtype
             .ok_or_else(|| wrong("is of a type that no tensor of this network has"))?;
-        let bytes = self.storages.get(&storage.key);
+        let bytes = self.storages.get(storage.key);
         let bytes = bytes.ok_or_else(|| wrong("its numbers are missing"))?;
         if storage.numel.checked_mul(dtype.size()) != Some(bytes.len()) {
             return Err(wrong("its numbers are of another count than announced"));
@@ -96,9 +125,7 @@ impl<'a> Checkpoint<'a> {
         let size = count
             .and_then(|n| n.checked_mul(dtype.size()))
             .ok_or_else(outside)?;
-        *budget = budget
-            .checked_sub(size)
-            .ok_or_else(|| wrong("there are more numbers than the file holds"))?;
+        budget.charge(size, 1)?;
 
         if is_contiguous(tensor) {
             let from = tensor
@@ -160,10 +187,33 @@ fn positions(tensor: &TensorRef) -> impl Iterator<Item = Option<usize>> {
     })
 }
 
-type Parts<'a> = (Pickle, HashMap<String, &'a [u8]>);
+/// Where each storage's numbers are, sorted by key.
+struct Storages<'a>(Vec<(&'a str, &'a [u8])>);
+
+impl<'a> Storages<'a> {
+    fn new(mut storages: Vec<(&'a str, &'a [u8])>) -> Result<Self, Malformed> {
+        storages.sort_unstable_by_key(|(key, _)| *key);
+        let twice = storages.windows(2).find(|pair| pair[0].0 == pair[1].0);
+        match twice {
+            Some(pair) => Err(Malformed(format!(
+                "storage `{}` is there twice",
+                shorten(pair[0].0)
+            ))),
+            None => Ok(Self(storages)),
+        }
+    }
+
+    fn get(&self, key: &str) -> Option<&'a [u8]> {
+        let at = self.0.binary_search_by_key(&key, |(key, _)| key).ok()?;
+        self.0.get(at).map(|(_, bytes)| *bytes)
+    }
+}
 
 /// `<folder>/data.pkl`, `<folder>/data/<key>`, perhaps `<folder>/byteorder`.
-fn read_zip<'a>(entries: &[zip::Entry<'a>]) -> Result<Parts<'a>, Malformed> {
+fn read_zip<'a>(
+    entries: &[zip::Entry<'a>],
+    budget: &mut Budget,
+) -> Result<Checkpoint<'a>, Malformed> {
     let pickles = entries
         .iter()
         .filter_map(|entry| Some((entry, entry.name.strip_suffix("data.pkl")?)));
@@ -173,9 +223,9 @@ fn read_zip<'a>(entries: &[zip::Entry<'a>]) -> Result<Parts<'a>, Malformed> {
         .ok_or_else(|| {
             Malformed("it is a zip archive, but no PyTorch checkpoint (no data.pkl)".into())
         })?;
-    let pickle = Pickle::read(&mut Bytes::new(pickle.content()?))?;
+    let (pickle, root) = Pickle::read(&mut Bytes::new(pickle.content()?), budget)?;
 
-    let mut storages = HashMap::new();
+    let mut storages = Vec::new();
     for entry in entries {
         let Some(name) = entry.name.strip_prefix(folder) else {
             continue;
@@ -184,45 +234,54 @@ fn read_zip<'a>(entries: &[zip::Entry<'a>]) -> Result<Parts<'a>, Malformed> {
             return Err(Malformed("its numbers are big-endian".into()));
         }
         if let Some(key) = name.strip_prefix("data/") {
-            storages.insert(key.to_string(), entry.content()?);
+            budget.push(&mut storages, (key, entry.content()?))?;
         }
     }
-    Ok((pickle, storages))
+    Ok(Checkpoint {
+        pickle,
+        root,
+        storages: Storages::new(storages)?,
+    })
 }
 
 /// Pickles one after another (magic number, protocol, system, checkpoint, storage keys), then each storage with its count.
-fn read_legacy(file: &[u8]) -> Result<Parts<'_>, Malformed> {
+fn read_legacy<'a>(file: &'a [u8], budget: &mut Budget) -> Result<Checkpoint<'a>, Malformed> {
     let mut bytes = Bytes::new(file);
-    Pickle::read(&mut bytes)?;
-    Pickle::read(&mut bytes)?;
-    let system = Pickle::read(&mut bytes)?;
-    let little = system
-        .entry(system.root, "little_endian")
-        .map(|id| system.get(id));
-    if !matches!(little, Some(Value::Bool(true))) {
+    Pickle::read(&mut bytes, budget)?;
+    Pickle::read(&mut bytes, budget)?;
+    let (system, about) = Pickle::read(&mut bytes, budget)?;
+    if !matches!(
+        system.entry(about, "little_endian"),
+        Some(Value::Bool(true))
+    ) {
         return Err(Malformed("its numbers are not little-endian".into()));
     }
-    let pickle = Pickle::read(&mut bytes)?;
-    let keys = Pickle::read(&mut bytes)?;
-    let Value::List(items) = keys.get(keys.root) else {
-        return Err(Malformed("its list of storages is damaged".into()));
-    };
+    let (pickle, root) = Pickle::read(&mut bytes, budget)?;
+    let (keys, list) = Pickle::read(&mut bytes, budget)?;
+    let list_is_damaged = || Malformed("its list of storages is damaged".into());
+    let items = keys.list(list).ok_or_else(list_is_damaged)?;
 
     // The sizes of numbers are only in the checkpoint itself.
-    let sizes: HashMap<&str, usize> = pickle
-        .storages()
-        .map(|storage| (storage.key.as_str(), storage.width))
-        .collect();
-    let mut storages = HashMap::new();
+    let known = pickle.storages();
+    budget.charge(known.len(), size_of::<u32>())?;
+    let mut by_key: Vec<u32> = (0..).take(known.len()).collect();
+    let key_of = |at: &u32| known.get(*at as usize).map(|storage| storage.key);
+    by_key.sort_unstable_by_key(key_of);
+    let mut storages = Vec::new();
     for &item in items {
-        let Value::Text(key) = keys.get(item) else {
-            return Err(Malformed("its list of storages is damaged".into()));
-        };
-        let damaged = || Malformed(format!("storage `{key}` is damaged"));
+        let key = keys.text(item).ok_or_else(list_is_damaged)?;
+        let damaged = || Malformed(format!("storage `{}` is damaged", shorten(key)));
         let count = usize::try_from(bytes.u64()?).map_err(|_| damaged())?;
-        let width = sizes.get(key.as_str()).ok_or_else(damaged)?;
-        let data = bytes.take(count.checked_mul(*width).ok_or_else(damaged)?)?;
-        storages.insert(key.clone(), data);
+        let at = by_key.binary_search_by_key(&Some(key), key_of);
+        let at = at.ok().and_then(|at| by_key.get(at));
+        let storage = at.and_then(|&at| known.get(at as usize));
+        let width = storage.ok_or_else(damaged)?.width;
+        let data = bytes.take(count.checked_mul(width).ok_or_else(damaged)?)?;
+        budget.push(&mut storages, (key, data))?;
     }
-    Ok((pickle, storages))
+    Ok(Checkpoint {
+        pickle,
+        root,
+        storages: Storages::new(storages)?,
+    })
 }

@@ -1,101 +1,104 @@
 //! Python's pickle format, as far as PyTorch's checkpoints use it.
 //!
 //! A pickle is a program for a small stack machine. This one only builds data: it knows how tensors and ordered dictionaries
-//! are put together, and every other Python object becomes an opaque value. Nothing of a file is ever executed. Values lie in
-//! one list and refer to each other by index, so that no nesting, sharing or cycle in a file costs more than its bytes.
-
-use std::collections::HashMap;
+//! are put together, and every other Python object becomes an opaque value. Nothing of a file is ever executed. Values are one
+//! word each and refer to each other by index, texts are the file's own bytes, and every list pays for its growth: no nesting,
+//! sharing or cycle in a file costs more than its [`Budget`].
 
 use burn::tensor::DType;
 
+use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
 
-/// The index of a value.
-pub type Id = usize;
+/// The most dimensions of a tensor; a network's have up to 4.
+pub const MAX_DIMS: usize = 8;
 
-/// A value.
-#[derive(Debug, Clone)]
+/// A value: small numbers as they are, everything else by its place in one of the [`Pickle`]'s lists.
+#[derive(Debug, Clone, Copy)]
 pub enum Value {
     /// Any Python object that no weights depend on.
     Opaque,
     Bool(bool),
-    Int(i64),
-    Text(String),
-    Tuple(Vec<Id>),
-    List(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    /// A class or function: module and name.
-    Global(String, String),
-    Storage(Storage),
-    Tensor(TensorRef),
+    Int(i32),
+    /// An integer that needs more than 32 bits.
+    Wide(u32),
+    Text(u32),
+    Tuple(u32),
+    List(u32),
+    Dict(u32),
+    /// A class or function.
+    Global(u32),
+    Storage(u32),
+    Tensor(u32),
 }
 
 /// A block of numbers elsewhere in the file.
-#[derive(Debug, Clone)]
-pub struct Storage {
+#[derive(Debug, Clone, Copy)]
+pub struct Storage<'a> {
     /// `None`: of a type that neither weights nor counters have.
     pub dtype: Option<DType>,
     /// Bytes of one number.
     pub width: usize,
-    pub key: String,
+    pub key: &'a str,
     /// Count of numbers.
     pub numel: usize,
 }
 
 /// A tensor: a view of a storage.
 #[derive(Debug, Clone)]
-pub struct TensorRef {
-    pub storage: Storage,
+pub struct TensorRef<'p> {
+    pub storage: Storage<'p>,
     /// In numbers, not bytes.
     pub offset: usize,
+    /// At most [`MAX_DIMS`] sides.
     pub shape: Vec<usize>,
+    /// As many.
     pub strides: Vec<usize>,
 }
 
-/// What a pickle holds.
+/// A tensor as it is kept: any number of them may share their tuples and storages.
 #[derive(Debug)]
-pub struct Pickle {
-    values: Vec<Value>,
-    pub root: Id,
+struct TensorParts {
+    storage: u32,
+    offset: usize,
+    shape: u32,
+    strides: u32,
 }
 
-impl Pickle {
-    pub fn get(&self, id: Id) -> &Value {
-        self.values.get(id).unwrap_or(&Value::Opaque)
-    }
+/// Where a tuple's values are in the list of all of them.
+#[derive(Debug)]
+struct Span {
+    from: u32,
+    to: u32,
+}
 
-    /// The value of a text key in a dictionary.
-    pub fn entry(&self, dict: Id, key: &str) -> Option<Id> {
-        self.entries(dict)?
-            .into_iter()
-            .rev()
-            .find(|(name, _)| *name == key)
-            .map(|(_, id)| id)
-    }
+/// What a pickle holds.
+#[derive(Debug, Default)]
+pub struct Pickle<'a> {
+    wides: Vec<i64>,
+    texts: Vec<&'a str>,
+    /// The values in all tuples.
+    items: Vec<Value>,
+    tuples: Vec<Span>,
+    lists: Vec<Vec<Value>>,
+    dicts: Vec<Vec<(Value, Value)>>,
+    /// Module and name.
+    globals: Vec<(&'a str, &'a str)>,
+    storages: Vec<Storage<'a>>,
+    tensors: Vec<TensorParts>,
+}
 
-    /// The entries of a dictionary whose keys are texts.
-    pub fn entries(&self, dict: Id) -> Option<Vec<(&str, Id)>> {
-        let Value::Dict(entries) = self.get(dict) else {
-            return None;
+impl<'a> Pickle<'a> {
+    /// Reads one pickle and leaves `bytes` behind it; gives the value that it is, too.
+    pub fn read(bytes: &mut Bytes<'a>, budget: &mut Budget) -> Result<(Self, Value), Malformed> {
+        let mut machine = Machine {
+            pickle: Self::default(),
+            size: bytes.left(),
+            budget,
+            stack: Vec::new(),
+            marks: Vec::new(),
+            memo: Vec::new(),
         };
-        let text = |&(key, value): &(Id, Id)| match self.get(key) {
-            Value::Text(text) => Some((text.as_str(), value)),
-            _ => None,
-        };
-        Some(entries.iter().filter_map(text).collect())
-    }
-
-    /// All storages it mentions.
-    pub fn storages(&self) -> impl Iterator<Item = &Storage> {
-        self.values.iter().filter_map(|value| match value {
-            Value::Storage(storage) => Some(storage),
-            _ => None,
-        })
-    }
-
-    /// Reads one pickle and leaves `bytes` behind it.
-    pub fn read(bytes: &mut Bytes) -> Result<Self, Malformed> {
-        let mut machine = Machine::default();
         loop {
             let op = bytes.u8()?;
             if op == b'.' {
@@ -104,69 +107,157 @@ impl Pickle {
             machine.step(op, bytes)?;
         }
         let root = machine.pop()?;
-        Ok(Self {
-            values: machine.values,
-            root,
+        let Machine {
+            pickle,
+            budget,
+            stack,
+            marks,
+            memo,
+            ..
+        } = machine;
+        budget.give_back(stack);
+        budget.give_back(marks);
+        budget.give_back(memo);
+        Ok((pickle, root))
+    }
+
+    /// The last value of a text key in a dictionary.
+    pub fn entry(&self, dict: Value, key: &str) -> Option<Value> {
+        let entries = self.entries(dict)?;
+        let found = entries.filter(|(name, _)| *name == key);
+        found.last().map(|(_, value)| value)
+    }
+
+    /// The entries of a dictionary whose keys are texts.
+    pub fn entries(&self, dict: Value) -> Option<impl Iterator<Item = (&'a str, Value)> + '_> {
+        let Value::Dict(dict) = dict else { return None };
+        let entries = self.dicts.get(dict as usize)?.iter();
+        Some(entries.filter_map(|&(key, value)| Some((self.text(key)?, value))))
+    }
+
+    pub fn text(&self, value: Value) -> Option<&'a str> {
+        match value {
+            Value::Text(at) => self.texts.get(at as usize).copied(),
+            _ => None,
+        }
+    }
+
+    pub fn list(&self, value: Value) -> Option<&[Value]> {
+        match value {
+            Value::List(at) => self.lists.get(at as usize).map(Vec::as_slice),
+            _ => None,
+        }
+    }
+
+    pub fn tensor(&self, value: Value) -> Option<TensorRef<'a>> {
+        let Value::Tensor(at) = value else {
+            return None;
+        };
+        let parts = self.tensors.get(at as usize)?;
+        Some(TensorRef {
+            storage: *self.storages.get(parts.storage as usize)?,
+            offset: parts.offset,
+            shape: self.sides(Value::Tuple(parts.shape))?.collect(),
+            strides: self.sides(Value::Tuple(parts.strides))?.collect(),
         })
+    }
+
+    /// All storages it mentions.
+    pub fn storages(&self) -> &[Storage<'a>] {
+        &self.storages
+    }
+
+    fn tuple(&self, value: Value) -> Option<&[Value]> {
+        let Value::Tuple(at) = value else {
+            return None;
+        };
+        let span = self.tuples.get(at as usize)?;
+        self.items.get(span.from as usize..span.to as usize)
+    }
+
+    fn int(&self, value: Value) -> Option<i64> {
+        match value {
+            Value::Int(small) => Some(i64::from(small)),
+            Value::Wide(at) => self.wides.get(at as usize).copied(),
+            _ => None,
+        }
+    }
+
+    /// A count or a place.
+    fn count(&self, value: Value) -> Option<usize> {
+        usize::try_from(self.int(value)?).ok()
+    }
+
+    /// The numbers of a tuple that can be a tensor's shape or strides.
+    fn sides(&self, value: Value) -> Option<impl Iterator<Item = usize> + '_> {
+        let sides = self.tuple(value)?;
+        let fine = sides.len() <= MAX_DIMS && sides.iter().all(|&side| self.count(side).is_some());
+        fine.then(|| sides.iter().filter_map(|&side| self.count(side)))
     }
 }
 
-#[derive(Default)]
-struct Machine {
-    values: Vec<Value>,
-    stack: Vec<Id>,
+struct Machine<'a, 'b> {
+    pickle: Pickle<'a>,
+    /// Bytes of it and of what follows.
+    size: usize,
+    budget: &'b mut Budget,
+    stack: Vec<Value>,
     /// Heights of the stack.
     marks: Vec<usize>,
-    memo: HashMap<u32, Id>,
+    /// By slot.
+    memo: Vec<Value>,
 }
 
-impl Machine {
-    fn step(&mut self, op: u8, bytes: &mut Bytes) -> Result<(), Malformed> {
+impl<'a> Machine<'a, '_> {
+    fn step(&mut self, op: u8, bytes: &mut Bytes<'a>) -> Result<(), Malformed> {
         match op {
             // Protocol, frame: nothing to do.
             0x80 => bytes.skip(1)?,
             0x95 => bytes.skip(8)?,
 
-            b'(' => self.marks.push(self.stack.len()),
+            b'(' => {
+                let height = self.stack.len();
+                self.budget.push(&mut self.marks, height)?;
+            }
             b'0' => drop(self.pop()?),
-            b'1' => drop(self.pop_to_mark()?),
+            b'1' => {
+                let from = self.mark()?;
+                self.stack.truncate(from);
+            }
             b'2' => {
                 let top = self.top()?;
-                self.stack.push(top);
+                self.push(top)?;
             }
 
-            b'q' => self.memorise(u32::from(bytes.u8()?))?,
+            b'q' => self.memorise(usize::from(bytes.u8()?))?,
             b'r' => {
-                let slot = bytes.u32()?;
+                let slot = bytes.u32()? as usize;
                 self.memorise(slot)?;
             }
-            0x94 => {
-                let slot = u32::try_from(self.memo.len()).map_err(|_| damaged())?;
-                self.memorise(slot)?;
-            }
-            b'h' => self.recall(u32::from(bytes.u8()?))?,
+            0x94 => self.memorise(self.memo.len())?,
+            b'h' => self.recall(usize::from(bytes.u8()?))?,
             b'j' => {
-                let slot = bytes.u32()?;
+                let slot = bytes.u32()? as usize;
                 self.recall(slot)?;
             }
 
-            b'N' => self.push(Value::Opaque),
-            0x88 => self.push(Value::Bool(true)),
-            0x89 => self.push(Value::Bool(false)),
-            b'J' => self.push(Value::Int(i64::from(bytes.u32()?.cast_signed()))),
-            b'K' => self.push(Value::Int(i64::from(bytes.u8()?))),
-            b'M' => self.push(Value::Int(i64::from(bytes.u16()?))),
+            b'N' => self.push(Value::Opaque)?,
+            0x88 => self.push(Value::Bool(true))?,
+            0x89 => self.push(Value::Bool(false))?,
+            b'J' => self.push(Value::Int(bytes.u32()?.cast_signed()))?,
+            b'K' => self.push(Value::Int(i32::from(bytes.u8()?)))?,
+            b'M' => self.push(Value::Int(i32::from(bytes.u16()?)))?,
             0x8a => {
                 let size = usize::from(bytes.u8()?);
-                self.long(bytes.take(size)?);
+                self.long(bytes.take(size)?)?;
             }
             0x8b => {
                 let size = bytes.u32()? as usize;
-                self.long(bytes.take(size)?);
+                self.long(bytes.take(size)?)?;
             }
             b'G' => {
                 bytes.skip(8)?;
-                self.push(Value::Opaque);
+                self.push(Value::Opaque)?;
             }
 
             b'X' | b'T' => {
@@ -184,69 +275,71 @@ impl Machine {
             b'B' => {
                 let size = bytes.u32()? as usize;
                 bytes.skip(size)?;
-                self.push(Value::Opaque);
+                self.push(Value::Opaque)?;
             }
             b'C' => {
                 let size = usize::from(bytes.u8()?);
                 bytes.skip(size)?;
-                self.push(Value::Opaque);
+                self.push(Value::Opaque)?;
             }
 
-            b')' => self.push(Value::Tuple(Vec::new())),
-            0x85..=0x87 => self.tuple(usize::from(op - 0x84))?,
-            b't' => {
-                let items = self.pop_to_mark()?;
-                self.push(Value::Tuple(items));
+            b')' => self.tuple(self.stack.len())?,
+            0x85..=0x87 => {
+                let from = self.above(usize::from(op - 0x84))?;
+                self.tuple(from)?;
             }
-            b']' => self.push(Value::List(Vec::new())),
+            b't' => {
+                let from = self.mark()?;
+                self.tuple(from)?;
+            }
+            b']' => self.list(self.stack.len())?,
             b'l' => {
-                let items = self.pop_to_mark()?;
-                self.push(Value::List(items));
+                let from = self.mark()?;
+                self.list(from)?;
             }
             b'a' => {
-                let item = self.pop()?;
-                self.append(vec![item])?;
+                let from = self.above(1)?;
+                self.append(from)?;
             }
             b'e' => {
-                let items = self.pop_to_mark()?;
-                self.append(items)?;
+                let from = self.mark()?;
+                self.append(from)?;
             }
-            b'}' => self.push(Value::Dict(Vec::new())),
+            b'}' => self.new_dict(Vec::new())?,
             b's' => {
-                let (value, key) = (self.pop()?, self.pop()?);
-                self.set_items(&[key, value])?;
+                let from = self.above(2)?;
+                self.set_items(from)?;
             }
             b'u' => {
-                let items = self.pop_to_mark()?;
-                self.set_items(&items)?;
+                let from = self.mark()?;
+                self.set_items(from)?;
             }
             // Sets.
-            0x8f => self.push(Value::Opaque),
-            0x90 => drop(self.pop_to_mark()?),
+            0x8f => self.push(Value::Opaque)?,
+            0x90 => {
+                let from = self.mark()?;
+                self.stack.truncate(from);
+            }
             0x91 => {
-                self.pop_to_mark()?;
-                self.push(Value::Opaque);
+                let from = self.mark()?;
+                self.stack.truncate(from);
+                self.push(Value::Opaque)?;
             }
 
             b'c' => {
                 let (module, name) = (line(bytes)?, line(bytes)?);
-                self.push(Value::Global(module, name));
+                self.global(module, name)?;
             }
             0x93 => {
                 let (name, module) = (self.pop()?, self.pop()?);
-                let global = match (&self.values[module], &self.values[name]) {
-                    (Value::Text(module), Value::Text(name)) => {
-                        Value::Global(module.clone(), name.clone())
-                    }
-                    _ => return Err(damaged()),
-                };
-                self.push(global);
+                let text = |value| self.pickle.text(value).ok_or_else(damaged);
+                let (module, name) = (text(module)?, text(name)?);
+                self.global(module, name)?;
             }
             b'Q' => self.storage()?,
             b'R' | 0x81 => {
                 let (arguments, callable) = (self.pop()?, self.pop()?);
-                let object = self.call(callable, arguments);
-                self.push(object);
+                self.call(callable, arguments)?;
             }
             // An object's state: none that weights depend on.
             b'b' => drop(self.pop()?),
@@ -259,197 +352,276 @@ impl Machine {
         Ok(())
     }
 
-    fn push(&mut self, value: Value) {
-        self.stack.push(self.values.len());
-        self.values.push(value);
+    fn push(&mut self, value: Value) -> Result<(), Malformed> {
+        self.budget.push(&mut self.stack, value)
     }
 
     /// Takes the top of the stack; nothing below the last mark.
-    fn pop(&mut self) -> Result<Id, Malformed> {
+    fn pop(&mut self) -> Result<Value, Malformed> {
         let top = self.top()?;
         self.stack.pop();
         Ok(top)
     }
 
-    fn top(&self) -> Result<Id, Malformed> {
+    fn top(&self) -> Result<Value, Malformed> {
+        let at = self.above(1)?;
+        self.stack.get(at).copied().ok_or_else(damaged)
+    }
+
+    /// The height of the stack without its `count` top values, which must be above the last mark.
+    fn above(&self, count: usize) -> Result<usize, Malformed> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        match self.stack.last() {
-            Some(&id) if self.stack.len() > floor => Ok(id),
-            _ => Err(damaged()),
-        }
+        let height = self.stack.len().checked_sub(count);
+        height.filter(|&height| height >= floor).ok_or_else(damaged)
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Id>, Malformed> {
+    /// The height of the last mark, which is taken away.
+    fn mark(&mut self) -> Result<usize, Malformed> {
         let mark = self.marks.pop().ok_or_else(damaged)?;
-        Ok(self.stack.split_off(mark.min(self.stack.len())))
+        Ok(mark.min(self.stack.len()))
     }
 
-    fn memorise(&mut self, slot: u32) -> Result<(), Malformed> {
+    fn memorise(&mut self, slot: usize) -> Result<(), Malformed> {
         let top = self.top()?;
-        self.memo.insert(slot, top);
-        Ok(())
+        if let Some(taken) = self.memo.get_mut(slot) {
+            *taken = top;
+            return Ok(());
+        }
+        // Slots are numbered as they come; a number beyond all that the file could have filled is damage.
+        if slot > self.size {
+            return Err(damaged());
+        }
+        while self.memo.len() < slot {
+            self.budget.push(&mut self.memo, Value::Opaque)?;
+        }
+        self.budget.push(&mut self.memo, top)
     }
 
-    fn recall(&mut self, slot: u32) -> Result<(), Malformed> {
-        let id = *self.memo.get(&slot).ok_or_else(damaged)?;
-        self.stack.push(id);
-        Ok(())
+    fn recall(&mut self, slot: usize) -> Result<(), Malformed> {
+        let value = *self.memo.get(slot).ok_or_else(damaged)?;
+        self.push(value)
     }
 
     /// A little-endian two's complement integer of any size; what needs more than 64 bits counts nothing here.
-    fn long(&mut self, bytes: &[u8]) {
+    fn long(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
         let negative = bytes.last().is_some_and(|byte| byte & 0x80 != 0);
         let mut wide = [if negative { 0xff } else { 0 }; 8];
         let value = match wide.get_mut(..bytes.len()) {
             Some(low) => {
                 low.copy_from_slice(bytes);
-                Value::Int(i64::from_le_bytes(wide))
+                let value = i64::from_le_bytes(wide);
+                match i32::try_from(value) {
+                    Ok(small) => Value::Int(small),
+                    Err(_) => Value::Wide(add(&mut self.pickle.wides, value, self.budget)?),
+                }
             }
             None => Value::Opaque,
         };
-        self.push(value);
+        self.push(value)
     }
 
-    fn text(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+    fn text(&mut self, bytes: &'a [u8]) -> Result<(), Malformed> {
         let text = std::str::from_utf8(bytes).map_err(|_| damaged())?;
-        self.push(Value::Text(text.into()));
+        let text = add(&mut self.pickle.texts, text, self.budget)?;
+        self.push(Value::Text(text))
+    }
+
+    fn global(&mut self, module: &'a str, name: &'a str) -> Result<(), Malformed> {
+        let global = add(&mut self.pickle.globals, (module, name), self.budget)?;
+        self.push(Value::Global(global))
+    }
+
+    /// Makes a tuple of the stack's values from a height on.
+    fn tuple(&mut self, from: usize) -> Result<(), Malformed> {
+        let index = |n: usize| u32::try_from(n).map_err(|_| damaged());
+        let begin = index(self.pickle.items.len())?;
+        for &item in self.stack.get(from..).unwrap_or_default() {
+            self.budget.push(&mut self.pickle.items, item)?;
+        }
+        let span = Span {
+            from: begin,
+            to: index(self.pickle.items.len())?,
+        };
+        self.stack.truncate(from);
+        let tuple = add(&mut self.pickle.tuples, span, self.budget)?;
+        self.push(Value::Tuple(tuple))
+    }
+
+    /// Makes a list of the stack's values from a height on.
+    fn list(&mut self, from: usize) -> Result<(), Malformed> {
+        let items = self.stack.get(from..).unwrap_or_default();
+        self.budget.charge(items.len(), size_of::<Value>())?;
+        let list = add(&mut self.pickle.lists, items.to_vec(), self.budget)?;
+        self.stack.truncate(from);
+        self.push(Value::List(list))
+    }
+
+    /// Moves the stack's values from a height on into the list below them.
+    fn append(&mut self, from: usize) -> Result<(), Malformed> {
+        if let Value::List(list) = self.below(from)?
+            && let Some(list) = self.pickle.lists.get_mut(list as usize)
+        {
+            for &item in self.stack.get(from..).unwrap_or_default() {
+                self.budget.push(list, item)?;
+            }
+        }
+        self.stack.truncate(from);
         Ok(())
     }
 
-    fn tuple(&mut self, length: usize) -> Result<(), Malformed> {
-        let mut items = Vec::with_capacity(length);
-        for _ in 0..length {
-            items.push(self.pop()?);
+    fn new_dict(&mut self, entries: Vec<(Value, Value)>) -> Result<(), Malformed> {
+        let dict = add(&mut self.pickle.dicts, entries, self.budget)?;
+        self.push(Value::Dict(dict))
+    }
+
+    /// Moves the stack's values from a height on, keys and values in turn, into the dictionary below them.
+    fn set_items(&mut self, from: usize) -> Result<(), Malformed> {
+        if let Value::Dict(dict) = self.below(from)?
+            && let Some(dict) = self.pickle.dicts.get_mut(dict as usize)
+        {
+            for pair in self.stack.get(from..).unwrap_or_default().chunks_exact(2) {
+                self.budget.push(dict, (pair[0], pair[1]))?;
+            }
         }
-        items.reverse();
-        self.push(Value::Tuple(items));
+        self.stack.truncate(from);
         Ok(())
     }
 
-    fn append(&mut self, items: Vec<Id>) -> Result<(), Malformed> {
-        let list = self.top()?;
-        if let Value::List(list) = &mut self.values[list] {
-            list.extend(items);
-        }
-        Ok(())
-    }
-
-    fn set_items(&mut self, items: &[Id]) -> Result<(), Malformed> {
-        let dict = self.top()?;
-        if let Value::Dict(dict) = &mut self.values[dict] {
-            dict.extend(items.chunks_exact(2).map(|pair| (pair[0], pair[1])));
-        }
-        Ok(())
+    /// The value under a height of the stack, not below the last mark.
+    fn below(&self, height: usize) -> Result<Value, Malformed> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let at = height.checked_sub(1).filter(|&at| at >= floor);
+        let value = at.and_then(|at| self.stack.get(at));
+        value.copied().ok_or_else(damaged)
     }
 
     /// `("storage", type, key, device, count, ...)`
     fn storage(&mut self) -> Result<(), Malformed> {
         let id = self.pop()?;
-        let Value::Tuple(parts) = &self.values[id] else {
+        let pickle = &self.pickle;
+        let parts = pickle.tuple(id).ok_or_else(damaged)?;
+        let part = |i: usize| parts.get(i).copied().ok_or_else(damaged);
+        let Value::Global(class) = part(1)? else {
             return Err(damaged());
         };
-        let part = |i: usize| parts.get(i).map(|&id| &self.values[id]);
-        let storage = match (part(1), part(2), part(4)) {
-            (Some(Value::Global(_, class)), Some(Value::Text(key)), Some(Value::Int(numel))) => {
-                let (dtype, width) = match class.as_str() {
-                    "FloatStorage" => (Some(DType::F32), 4),
-                    "DoubleStorage" => (Some(DType::F64), 8),
-                    "HalfStorage" => (Some(DType::F16), 2),
-                    "BFloat16Storage" => (Some(DType::BF16), 2),
-                    "LongStorage" => (Some(DType::I64), 8),
-                    "ComplexFloatStorage" => (None, 8),
-                    "IntStorage" => (None, 4),
-                    "ShortStorage" => (None, 2),
-                    "CharStorage" | "ByteStorage" | "BoolStorage" => (None, 1),
-                    _ => {
-                        return Err(Malformed(format!(
-                            "it holds numbers of the unknown type {class}"
-                        )));
-                    }
-                };
-                Storage {
-                    dtype,
-                    width,
-                    key: key.clone(),
-                    numel: usize::try_from(*numel).map_err(|_| damaged())?,
-                }
+        let (_, class) = *pickle.globals.get(class as usize).ok_or_else(damaged)?;
+        let (dtype, width) = match class {
+            "FloatStorage" => (Some(DType::F32), 4),
+            "DoubleStorage" => (Some(DType::F64), 8),
+            "HalfStorage" => (Some(DType::F16), 2),
+            "BFloat16Storage" => (Some(DType::BF16), 2),
+            "LongStorage" => (Some(DType::I64), 8),
+            "ComplexFloatStorage" => (None, 8),
+            "IntStorage" => (None, 4),
+            "ShortStorage" => (None, 2),
+            "CharStorage" | "ByteStorage" | "BoolStorage" => (None, 1),
+            _ => {
+                return Err(Malformed(format!(
+                    "it holds numbers of the unknown type {}",
+                    shorten(class)
+                )));
             }
-            _ => return Err(damaged()),
         };
-        self.push(Value::Storage(storage));
-        Ok(())
+        let storage = Storage {
+            dtype,
+            width,
+            key: pickle.text(part(2)?).ok_or_else(damaged)?,
+            numel: pickle.count(part(4)?).ok_or_else(damaged)?,
+        };
+        let storage = add(&mut self.pickle.storages, storage, self.budget)?;
+        self.push(Value::Storage(storage))
     }
 
     /// What a call gives, for the few callables that weights are made with.
-    fn call(&self, callable: Id, arguments: Id) -> Value {
-        let Value::Global(module, name) = &self.values[callable] else {
-            return Value::Opaque;
-        };
-        let Value::Tuple(arguments) = &self.values[arguments] else {
-            return Value::Opaque;
-        };
-        match (module.as_str(), name.as_str()) {
-            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => {
-                self.tensor(arguments).map_or(Value::Opaque, Value::Tensor)
-            }
-            ("torch._utils", "_rebuild_parameter") => {
-                match arguments.first().map(|&id| &self.values[id]) {
-                    Some(Value::Tensor(tensor)) => Value::Tensor(tensor.clone()),
-                    _ => Value::Opaque,
-                }
-            }
-            ("collections", "OrderedDict") => Value::Dict(self.pairs(arguments)),
-            _ => Value::Opaque,
-        }
-    }
-
-    /// `(storage, offset, shape, strides, ...)`
-    fn tensor(&self, arguments: &[Id]) -> Option<TensorRef> {
-        let value = |i: usize| arguments.get(i).map(|&id| &self.values[id]);
-        let Value::Storage(storage) = value(0)? else {
-            return None;
-        };
-        let Value::Int(offset) = value(1)? else {
-            return None;
-        };
-        let numbers = |value: &Value| -> Option<Vec<usize>> {
-            let Value::Tuple(items) = value else {
-                return None;
-            };
-            let number = |&id: &Id| match self.values[id] {
-                Value::Int(number) => usize::try_from(number).ok(),
-                _ => None,
-            };
-            items.iter().map(number).collect()
-        };
-        let tensor = TensorRef {
-            storage: storage.clone(),
-            offset: usize::try_from(*offset).ok()?,
-            shape: numbers(value(2)?)?,
-            strides: numbers(value(3)?)?,
-        };
-        (tensor.shape.len() == tensor.strides.len()).then_some(tensor)
-    }
-
-    /// `([(key, value), ...],)` or nothing.
-    fn pairs(&self, arguments: &[Id]) -> Vec<(Id, Id)> {
-        let Some(Value::List(items)) = arguments.first().map(|&id| &self.values[id]) else {
-            return Vec::new();
-        };
-        let pair = |&id: &Id| match &self.values[id] {
-            Value::Tuple(pair) | Value::List(pair) => match pair[..] {
-                [key, value] => Some((key, value)),
-                _ => None,
-            },
+    fn call(&mut self, callable: Value, arguments: Value) -> Result<(), Malformed> {
+        let global = match callable {
+            Value::Global(at) => self.pickle.globals.get(at as usize).copied(),
             _ => None,
         };
-        items.iter().filter_map(pair).collect()
+        let pickle = &self.pickle;
+        let (Some(global), Some(arguments)) = (global, pickle.tuple(arguments)) else {
+            return self.push(Value::Opaque);
+        };
+        match global {
+            ("torch._utils", "_rebuild_tensor_v2" | "_rebuild_tensor") => {
+                let value = match pickle.rebuilt(arguments) {
+                    Some(parts) => {
+                        Value::Tensor(add(&mut self.pickle.tensors, parts, self.budget)?)
+                    }
+                    None => Value::Opaque,
+                };
+                self.push(value)
+            }
+            ("torch._utils", "_rebuild_parameter") => match arguments.first() {
+                Some(&tensor @ Value::Tensor(_)) => self.push(tensor),
+                _ => self.push(Value::Opaque),
+            },
+            ("collections", "OrderedDict") => {
+                let pairs = pickle.pairs(arguments, self.budget)?;
+                self.new_dict(pairs)
+            }
+            _ => self.push(Value::Opaque),
+        }
     }
 }
 
-fn line(bytes: &mut Bytes) -> Result<String, Malformed> {
-    let line = std::str::from_utf8(bytes.line()?).map_err(|_| damaged())?;
-    Ok(line.into())
+impl Pickle<'_> {
+    /// `(storage, offset, shape, strides, ...)`
+    fn rebuilt(&self, arguments: &[Value]) -> Option<TensorParts> {
+        let &[
+            Value::Storage(storage),
+            offset,
+            Value::Tuple(shape),
+            Value::Tuple(strides),
+            ..,
+        ] = arguments
+        else {
+            return None;
+        };
+        let sides = |tuple| Some(self.sides(Value::Tuple(tuple))?.count());
+        (sides(shape)? == sides(strides)?).then_some(TensorParts {
+            storage,
+            offset: self.count(offset)?,
+            shape,
+            strides,
+        })
+    }
+
+    /// `([(key, value), ...],)` or nothing.
+    fn pairs(
+        &self,
+        arguments: &[Value],
+        budget: &mut Budget,
+    ) -> Result<Vec<(Value, Value)>, Malformed> {
+        let mut pairs = Vec::new();
+        let list = arguments.first().and_then(|&list| self.list(list));
+        for &item in list.unwrap_or_default() {
+            if let Some(&[key, value]) = self.tuple(item).or_else(|| self.list(item)) {
+                budget.push(&mut pairs, (key, value))?;
+            }
+        }
+        Ok(pairs)
+    }
+}
+
+/// Adds to one of a pickle's lists; gives its place there.
+fn add<T>(list: &mut Vec<T>, item: T, budget: &mut Budget) -> Result<u32, Malformed> {
+    let place = u32::try_from(list.len()).map_err(|_| damaged())?;
+    budget.push(list, item)?;
+    Ok(place)
+}
+
+fn line<'a>(bytes: &mut Bytes<'a>) -> Result<&'a str, Malformed> {
+    std::str::from_utf8(bytes.line()?).map_err(|_| damaged())
+}
+
+/// Keeps a text of the file from flooding a message.
+pub fn shorten(text: &str) -> String {
+    const LONGEST: usize = 80;
+    if text.chars().nth(LONGEST).is_none() {
+        return text.into();
+    }
+    text.chars().take(LONGEST).chain("...".chars()).collect()
 }
 
 fn damaged() -> Malformed {

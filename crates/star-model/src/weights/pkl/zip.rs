@@ -1,6 +1,7 @@
 //! The zip archives that PyTorch (1.6 and later) writes: entries stored as they are, sizes perhaps in 64 bits.
 
 use super::super::crc32::crc32;
+use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
 
 const END: &[u8] = b"PK\x05\x06";
@@ -35,16 +36,23 @@ impl<'a> Entry<'a> {
 }
 
 /// All entries, or `None` if `file` does not end like a zip archive.
-pub fn entries(file: &[u8]) -> Option<Result<Vec<Entry<'_>>, Malformed>> {
+pub fn entries<'a>(
+    file: &'a [u8],
+    budget: &mut Budget,
+) -> Option<Result<Vec<Entry<'a>>, Malformed>> {
     let from = file.len().checked_sub(END_SIZE)?;
     let earliest = from.saturating_sub(COMMENT_MAX);
     let end = (earliest..=from)
         .rev()
         .find(|&at| file[at..].starts_with(END))?;
-    Some(read_entries(file, end))
+    Some(read_entries(file, end, budget))
 }
 
-fn read_entries(file: &[u8], end: usize) -> Result<Vec<Entry<'_>>, Malformed> {
+fn read_entries<'a>(
+    file: &'a [u8],
+    end: usize,
+    budget: &mut Budget,
+) -> Result<Vec<Entry<'a>>, Malformed> {
     let mut fields = Bytes::at(file, end + 10)?;
     let mut count = u64::from(fields.u16()?);
     let _size = fields.u32()?;
@@ -54,6 +62,8 @@ fn read_entries(file: &[u8], end: usize) -> Result<Vec<Entry<'_>>, Malformed> {
     }
 
     let mut entries = Vec::new();
+    // All contents together: entries that share their bytes would be summed up again and again.
+    let mut left = file.len();
     let mut central = Bytes::at(file, to_usize(directory)?)?;
     for _ in 0..count {
         if central.u32()? != CENTRAL {
@@ -89,7 +99,10 @@ fn read_entries(file: &[u8], end: usize) -> Result<Vec<Entry<'_>>, Malformed> {
         let before = usize::from(header.u16()?) + usize::from(header.u16()?);
         header.skip(before)?;
         let data = header.take(to_usize(size)?)?;
-        entries.push(Entry { name, data, crc });
+        left = left
+            .checked_sub(data.len())
+            .ok_or_else(|| Malformed("the archive's files overlap".into()))?;
+        budget.push(&mut entries, Entry { name, data, crc })?;
     }
     Ok(entries)
 }
