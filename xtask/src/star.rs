@@ -1,7 +1,7 @@
 //! Builds `star` with the backend asked for and hands the arguments on.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, ExitCode},
 };
 
@@ -9,35 +9,58 @@ use std::{
 const BACKENDS: [&str; 4] = ["flex", "ndarray", "wgpu", "cuda"];
 
 pub fn run(command: &str, args: &[String]) -> Result<ExitCode, String> {
-    let binary = build(backend_of(args)?)?;
+    let binary = build(&backend_for(command, args)?)?;
     let status = Command::new(&binary)
         .arg(command)
         .args(args)
+        // What hints are to name: the program that was typed.
+        .env("STAR_PROGRAM", "cargo xtask")
         .status()
         .map_err(|e| format!("{}: {e}", binary.display()))?;
     // A run that Ctrl-C stopped says so itself.
     Ok(ExitCode::from(status.code().map_or(130, |c| c as u8)))
 }
 
-/// The value of `--backend`, flex where there is none.
-pub fn backend_of(args: &[String]) -> Result<&str, String> {
+/// The backend to build in: that of `--backend`, otherwise the one that a run to be resumed was last started on, otherwise flex.
+fn backend_for(command: &str, args: &[String]) -> Result<String, String> {
+    let resumed = || {
+        let run = value_of("--resume", args).filter(|_| command == "train")??;
+        let text = std::fs::read_to_string(Path::new(run).join("run.toml")).ok()?;
+        // Anything odd in the file is for `star` to say.
+        let line = text.lines().find_map(|l| l.strip_prefix("backend = "))?;
+        let name = line.trim().trim_matches('"');
+        BACKENDS.contains(&name).then(|| name.to_owned())
+    };
+    Ok(match backend_of(args)? {
+        Some(name) => name.to_owned(),
+        None => resumed().unwrap_or_else(|| "flex".into()),
+    })
+}
+
+/// The value of `--backend`, if it is there.
+pub fn backend_of(args: &[String]) -> Result<Option<&str>, String> {
+    match value_of("--backend", args) {
+        None => Ok(None),
+        Some(Some(name)) if BACKENDS.contains(&name) => Ok(Some(name)),
+        Some(other) => Err(format!(
+            "--backend {}: there are {}",
+            other.unwrap_or("(nothing)"),
+            BACKENDS.join(", ")
+        )),
+    }
+}
+
+/// What follows an option, as `--name VALUE` or `--name=VALUE`; `Some(None)` where nothing does.
+fn value_of<'a>(name: &str, args: &'a [String]) -> Option<Option<&'a str>> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
-        let value = match arg.strip_prefix("--backend") {
-            Some("") => args.next().map(String::as_str),
-            Some(rest) => rest.strip_prefix('='),
-            None => continue,
-        };
-        return match value {
-            Some(name) if BACKENDS.contains(&name) => Ok(name),
-            other => Err(format!(
-                "--backend {}: there are {}",
-                other.unwrap_or("(nothing)"),
-                BACKENDS.join(", ")
-            )),
-        };
+        match arg.strip_prefix(name) {
+            Some("") => return Some(args.next().map(String::as_str)),
+            Some(rest) if rest.starts_with('=') => return Some(rest.strip_prefix('=')),
+            _ => {}
+        }
     }
-    Ok("flex")
+    None
 }
 
 /// The features of every build: both CPU backends, so that `train` and `test` share one.
@@ -87,5 +110,40 @@ pub fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> Result<(), Str
         Ok(())
     } else {
         Err(format!("`cargo {}` failed", args.join(" ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<String> {
+        line.split_whitespace().map(String::from).collect()
+    }
+
+    #[test]
+    fn the_backend_is_the_one_asked_for_or_the_runs_own() {
+        let run = std::env::temp_dir().join(format!("star-xtask-{}", std::process::id()));
+        std::fs::create_dir_all(&run).expect("a temporary folder");
+        std::fs::write(
+            run.join("run.toml"),
+            "# About it.\nbackend = \"wgpu\"\ndevices = [0, 1]\n",
+        )
+        .expect("a file");
+        let run = run.display().to_string();
+        let backend = |command: &str, line: &str| {
+            backend_for(command, &args(&line.replace("RUN", &run))).expect(line)
+        };
+        assert_eq!(backend("train", "--config a.toml"), "flex");
+        assert_eq!(backend("train", "--config a.toml --backend cuda"), "cuda");
+        assert_eq!(backend("train", "--resume RUN"), "wgpu");
+        assert_eq!(backend("train", "--resume=RUN"), "wgpu");
+        assert_eq!(
+            backend("train", "--resume RUN --backend=ndarray"),
+            "ndarray"
+        );
+        assert_eq!(backend("train", "--resume nowhere"), "flex");
+        assert!(backend_for("train", &args("--backend gpu")).is_err());
+        std::fs::remove_dir_all(run).expect("clean up");
     }
 }

@@ -16,7 +16,9 @@ pub fn run(args: &[String]) -> Result<ExitCode, String> {
     match args.first().map(String::as_str) {
         Some("--help" | "-h") => println!("{HELP}"),
         Some("golden") => all(&["--test", "golden"], &args[1..])?,
-        Some(arg) if arg.starts_with("--backend") => beside_flex(backend_of(args)?)?,
+        Some(arg) if arg.starts_with("--backend") => {
+            beside_flex(backend_of(args)?.unwrap_or("flex"))?;
+        }
         _ => all(&[], args)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -92,27 +92,22 @@ pub fn run_on_devices<J: SharedJob>(
             job.run::<burn::backend::Autodiff<burn::backend::Cuda>>(&cuda::start(numbers)?)
         }
         #[allow(unreachable_patterns)]
-        missing => Err(CliError::Usage(format!(
-            "this binary was built without the {0} backend (it has {1}). `cargo xtask ... --backend {0}` builds and runs it; \
-             by hand: cargo build --release -p star-cli --features {0}",
-            missing.name(),
-            built_in().join(", "),
-        ))),
+        missing => Err(CliError::Usage(not_built_in(missing))),
     }
 }
 
-/// The backends of this binary.
-fn built_in() -> Vec<&'static str> {
-    [
-        (cfg!(feature = "flex"), BackendName::Flex),
-        (cfg!(feature = "ndarray"), BackendName::Ndarray),
-        (cfg!(feature = "wgpu"), BackendName::Wgpu),
-        (cfg!(feature = "cuda"), BackendName::Cuda),
-    ]
-    .into_iter()
-    .filter(|(there, _)| *there)
-    .map(|(_, backend)| backend.name())
-    .collect()
+/// That a backend is not in this binary, and how to get one that has it.
+pub fn not_built_in(missing: BackendName) -> String {
+    let built_in: Vec<&str> = (BackendName::value_variants().iter())
+        .filter(|name| name.is_built_in())
+        .map(|name| name.name())
+        .collect();
+    format!(
+        "this binary was built without the {0} backend (it has {1}). `cargo xtask ... --backend {0}` builds and runs it; \
+         by hand: cargo build --release -p star-cli --features {0}",
+        missing.name(),
+        built_in.join(", "),
+    )
 }
 
 /// The one device of a CPU backend.
@@ -143,6 +138,15 @@ impl BackendName {
             Self::Ndarray => "ndarray",
             Self::Wgpu => "wgpu",
             Self::Cuda => "cuda",
+        }
+    }
+
+    pub fn is_built_in(self) -> bool {
+        match self {
+            Self::Flex => cfg!(feature = "flex"),
+            Self::Ndarray => cfg!(feature = "ndarray"),
+            Self::Wgpu => cfg!(feature = "wgpu"),
+            Self::Cuda => cfg!(feature = "cuda"),
         }
     }
 }

@@ -6,13 +6,14 @@ mod backend;
 mod commands;
 mod error;
 mod finder;
+mod program;
 mod progress;
 mod shipped;
 mod writable;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 /// Facial landmarks with STAR loss (CVPR 2023): train, evaluate, predict.
 ///
@@ -41,7 +42,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = program::help_as_typed(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     // A run of hours goes on when nobody reads what it prints, and a server when a browser hangs up.
     let goes_on = matches!(
         cli.command,
@@ -66,7 +68,7 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {error}");
+            eprintln!("error: {}", program::as_typed(&error.to_string()));
             ExitCode::FAILURE
         }
     }

@@ -1,4 +1,4 @@
-//! What a run shows: a bar in a terminal, plain lines otherwise, and both in the run's log.
+//! What a run shows: a bar in a terminal, plain lines otherwise.
 
 use std::{
     io::{IsTerminal, Write},
@@ -6,7 +6,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use star_train::{EpochRecord, Observer, Scores, StepInfo};
+use star_train::{EpochRecord, Observer, Scores, Selection, StepInfo};
 
 /// Seconds between two plain lines within an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -15,6 +15,8 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 pub struct Printer {
     bar: Option<ProgressBar>,
     last_line: Instant,
+    /// What the epochs' errors are of.
+    set: &'static str,
 }
 
 impl Default for Printer {
@@ -30,11 +32,20 @@ impl Default for Printer {
         Self {
             bar,
             last_line: Instant::now(),
+            set: "selection",
         }
     }
 }
 
 impl Printer {
+    /// Of a training run: epochs are evaluated on this set.
+    pub fn of_run(selected_on: Selection) -> Self {
+        Self {
+            set: selected_on.name(),
+            ..Self::default()
+        }
+    }
+
     /// Prints a line above the bar, or as it is. That nobody reads any more (`| head`) is no reason to lose a run.
     pub fn line(&self, text: &str) {
         let print = || {
@@ -86,7 +97,7 @@ impl Observer for Printer {
     }
 
     fn epoch(&mut self, record: &EpochRecord) {
-        self.line(&describe_epoch(record));
+        self.line(&describe_epoch(record, self.set));
     }
 
     fn evaluating(&mut self, done: usize, all: usize) {
@@ -103,7 +114,7 @@ impl Observer for Printer {
     }
 }
 
-fn describe_epoch(record: &EpochRecord) -> String {
+fn describe_epoch(record: &EpochRecord, set: &str) -> String {
     let percent = |value: Option<f64>| value.map_or("-".into(), |v| format!("{:.2} %", v * 100.0));
     let mut text = format!("epoch {:>3}", record.epoch);
     if record.epoch > 0 {
@@ -112,11 +123,13 @@ fn describe_epoch(record: &EpochRecord) -> String {
             record.loss, record.learning_rate
         );
     }
-    text += &format!(
-        "  NME {} (EMA {})",
-        percent(record.nme),
-        percent(record.nme_ema)
-    );
+    if record.nme.is_some() {
+        text += &format!(
+            "  {set} NME {} (EMA {})",
+            percent(record.nme),
+            percent(record.nme_ema)
+        );
+    }
     if record.nme_truth.is_some() {
         text += &format!(
             ", against the truth {} ({})",

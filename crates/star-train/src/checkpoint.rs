@@ -1,6 +1,16 @@
 //! Everything a later run needs to go on as if it had never stopped.
 //!
-//! A checkpoint is a folder `checkpoints/step-N` that appears under its name only when it is complete.
+//! A checkpoint is a folder that appears under its name only when all of it is on disk:
+//!
+//! ```text
+//! checkpoints/step-00000120-epoch-0007/     120 steps are done, epoch 7 is under way or comes next
+//!     net.mpk, ema.mpk, adam.mpk            weights, their moving average, the optimiser
+//!     best.safetensors                      the best weights so far, from the first evaluation on
+//!     position.json                         where the run is: the seed and this decide everything random
+//!     contents.json                         length and checksum of each
+//! ```
+
+mod contents;
 
 use std::{
     fs,
@@ -8,22 +18,36 @@ use std::{
 };
 
 use burn::{
-    module::Module,
+    module::{AutodiffModule, Module},
     optim::Optimizer,
-    record::{FullPrecisionSettings, NamedMpkFileRecorder, Recorder},
-    tensor::backend::AutodiffBackend,
+    record::{FullPrecisionSettings, NamedMpkBytesRecorder, Record, Recorder},
+    tensor::backend::{AutodiffBackend, Backend},
 };
 use serde::{Deserialize, Serialize};
 use star_model::StarNet;
 
+use self::contents::{Contents, Damage};
 use crate::{
+    begin::adam,
+    disk,
+    epoch_record::EpochRecord,
     error::TrainError,
     meter::Meter,
-    run_dir::{RunDir, write_json},
-    train::{Adam, EpochRecord},
+    observer::Observer,
+    run_dir::RunDir,
+    selection::provenance,
+    setup::Setup,
+    train::Adam,
+    weights_file::{read_weights, write_weights},
 };
 
-type FileRecorder = NamedMpkFileRecorder<FullPrecisionSettings>;
+const NET: &str = "net.mpk";
+const EMA: &str = "ema.mpk";
+const ADAM: &str = "adam.mpk";
+const BEST: &str = "best.safetensors";
+const POSITION: &str = "position.json";
+/// Checkpoints kept.
+const KEPT: usize = 2;
 
 /// Where in the run a checkpoint was written. Everything random follows from the seed and these numbers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,8 +62,38 @@ pub struct Position {
     pub meter: Meter,
     /// The epoch whose weights are the best so far.
     pub best: Option<EpochRecord>,
-    /// Every evaluated epoch so far.
+    /// Every epoch so far, from 0, the untrained network: the lines of `metrics.jsonl`.
     pub history: Vec<EpochRecord>,
+}
+
+impl Default for Position {
+    /// Before the first step.
+    fn default() -> Self {
+        Self {
+            epoch: 1,
+            batch: 0,
+            step: 0,
+            meter: Meter::default(),
+            best: None,
+            history: Vec::new(),
+        }
+    }
+}
+
+impl Position {
+    /// The record of the epoch that ends here, to be filled in.
+    pub fn record(&self) -> EpochRecord {
+        let untrained = self.step == 0;
+        EpochRecord::new(if untrained { 0 } else { self.epoch }, self.step)
+    }
+
+    /// Goes on to the next epoch.
+    pub fn end_epoch(&mut self, record: EpochRecord) {
+        self.history.push(record);
+        self.epoch += 1;
+        self.batch = 0;
+        self.meter = Meter::default();
+    }
 }
 
 /// The state that training changes.
@@ -47,114 +101,228 @@ pub struct TrainState<B: AutodiffBackend> {
     pub net: StarNet<B>,
     pub adam: Adam<B>,
     pub ema: StarNet<B::InnerBackend>,
+    /// The weights of `position.best`.
+    pub best: Option<StarNet<B::InnerBackend>>,
     pub position: Position,
 }
 
-/// Writes a checkpoint and removes the ones before the last two.
+/// Writes a checkpoint and makes it the run's current one.
 ///
 /// # Errors
 /// When the folder cannot be written. What was there before is left as it was.
-pub fn save<B: AutodiffBackend>(
+pub(crate) fn save<B: AutodiffBackend>(
     state: &TrainState<B>,
+    setup: &Setup<B>,
     run: &RunDir,
 ) -> Result<PathBuf, TrainError> {
-    let folder = run
-        .checkpoints()
-        .join(format!("step-{:08}", state.position.step));
-    let partial = run.checkpoints().join("partial");
-    let failed = |message: String| TrainError::Checkpoint {
-        path: partial.clone(),
-        message,
+    // What the checkpoint says was done must be in the logs, whatever happens next.
+    run.sync_logs()?;
+    let partial = partial(run);
+    disk::remove_folder(&partial)?;
+    disk::create_folder(&partial)?;
+
+    let mut contents = Contents::of_network(&setup.config);
+    let mut write = |name: &str, bytes: Vec<u8>| -> Result<(), TrainError> {
+        contents.add(name, &bytes);
+        disk::write(&partial.join(name), &bytes)
     };
-    if partial.exists() {
-        fs::remove_dir_all(&partial).map_err(|e| TrainError::io(&partial, e))?;
+    write(NET, encode::<B, _>(state.net.clone().into_record())?)?;
+    write(
+        EMA,
+        encode::<B::InnerBackend, _>(state.ema.clone().into_record())?,
+    )?;
+    write(ADAM, encode::<B, _>(state.adam.to_record())?)?;
+    write(POSITION, json(&state.position)?)?;
+    if let (Some(net), Some(record)) = (&state.best, &state.position.best) {
+        let path = partial.join(BEST);
+        let provenance = provenance(record, setup.recipe);
+        disk::change(&path)?;
+        write_weights(net, setup.weights_info(), &provenance, &path)?;
+        contents.add(BEST, &read(&path)?);
     }
-    fs::create_dir_all(&partial).map_err(|e| TrainError::io(&partial, e))?;
+    disk::write(&partial.join(contents::FILE), &json(&contents)?)?;
 
-    let recorder = FileRecorder::default();
-    Recorder::<B>::record(
-        &recorder,
-        state.net.clone().into_record(),
-        partial.join("net"),
-    )
-    .map_err(|e| failed(e.to_string()))?;
-    Recorder::<B>::record(&recorder, state.adam.to_record(), partial.join("adam"))
-        .map_err(|e| failed(e.to_string()))?;
-    Recorder::<B::InnerBackend>::record(
-        &recorder,
-        state.ema.clone().into_record(),
-        partial.join("ema"),
-    )
-    .map_err(|e| failed(e.to_string()))?;
-    write_json(&partial.join("position.json"), &state.position)?;
-
-    if folder.exists() {
-        fs::remove_dir_all(&folder).map_err(|e| TrainError::io(&folder, e))?;
-    }
-    fs::rename(&partial, &folder).map_err(|e| TrainError::io(&folder, e))?;
-    let all = list(run)?;
-    for old in all.iter().rev().skip(2) {
-        fs::remove_dir_all(old).map_err(|e| TrainError::io(old, e))?;
-    }
+    let folder = run.checkpoints().join(name_of(&state.position));
+    disk::rename_folder(&partial, &folder)?;
+    make_current(&folder, run)?;
     Ok(folder)
 }
 
-/// The newest complete checkpoint of a run.
+/// Makes a checkpoint the one that the run is at: its best weights are the run's, and of those before it one stays.
 ///
 /// # Errors
-/// When the run has none.
-pub fn newest(run: &RunDir) -> Result<PathBuf, TrainError> {
-    list(run)?.pop().ok_or_else(|| TrainError::Checkpoint {
-        path: run.checkpoints(),
-        message: "there is none to resume from: the run stopped before its first one. Start it again with another --out.".into(),
+/// When a file cannot be read or written.
+pub(crate) fn make_current(checkpoint: &Path, run: &RunDir) -> Result<(), TrainError> {
+    let best = checkpoint.join(BEST);
+    if best.exists() {
+        disk::write(&run.best_weights(), &read(&best)?)?;
+    } else {
+        disk::remove_file(&run.best_weights())?;
+    }
+    let partial = partial(run);
+    disk::remove_folder(&partial)?;
+    for old in list(run)?.iter().rev().skip(KEPT) {
+        // Renamed first: a checkpoint of which a part is missing has no checkpoint's name.
+        disk::rename_folder(old, &partial)?;
+        disk::remove_folder(&partial)?;
+    }
+    Ok(())
+}
+
+/// A checkpoint that is being written, or removed.
+fn partial(run: &RunDir) -> PathBuf {
+    run.checkpoints().join("partial")
+}
+
+/// The newest whole checkpoint of a run; `None` where it has written none yet. Damaged ones that are newer are set aside, and `observer` is told.
+///
+/// # Errors
+/// When the run has checkpoints, but none is whole.
+pub(crate) fn newest(
+    run: &RunDir,
+    observer: &mut dyn Observer,
+) -> Result<Option<PathBuf>, TrainError> {
+    let mut damaged: Vec<(PathBuf, Damage)> = Vec::new();
+    for folder in list(run)?.into_iter().rev() {
+        let Err(damage) = Contents::check(&folder)? else {
+            for (old, damage) in damaged {
+                let aside = aside(&old);
+                observer.message(&format!(
+                    "the checkpoint {} is damaged: {damage}. It is now {}; remove it once you know why. The run goes on from the one before it.",
+                    old.display(),
+                    aside.display()
+                ));
+                disk::remove_folder(&aside)?;
+                disk::rename_folder(&old, &aside)?;
+            }
+            return Ok(Some(folder));
+        };
+        damaged.push((folder, damage));
+    }
+    let (path, what) = match damaged.into_iter().next() {
+        Some((path, damage)) => (
+            path,
+            format!("damaged: {damage}. No other checkpoint of this run is whole"),
+        ),
+        // Weights come after the first checkpoint.
+        None if run.best_weights().exists() => {
+            (run.checkpoints(), "the run's checkpoints are gone".into())
+        }
+        None => return Ok(None),
+    };
+    let best = run.best_weights();
+    let weights = if best.exists() {
+        format!(
+            " `--set model.init={}` starts a new run from its best weights.",
+            best.display()
+        )
+    } else {
+        " Start a new run.".into()
+    };
+    Err(TrainError::Checkpoint {
+        path,
+        message: format!("{what}, so it cannot go on.{weights}"),
     })
 }
 
-/// Reads a checkpoint into a freshly made state of the same recipe.
+/// `step-N-epoch-M` -> `damaged-step-N-epoch-M`
+fn aside(checkpoint: &Path) -> PathBuf {
+    let name = checkpoint.file_name().unwrap_or_default().to_string_lossy();
+    checkpoint.with_file_name(format!("damaged-{name}"))
+}
+
+/// Reads a whole checkpoint of a run with this setup.
 ///
 /// # Errors
-/// A damaged or incomplete checkpoint.
-pub fn load<B: AutodiffBackend>(
-    fresh: TrainState<B>,
+/// A checkpoint of another network than the setup's.
+pub(crate) fn load<B: AutodiffBackend>(
+    setup: &Setup<B>,
     folder: &Path,
-    device: &B::Device,
 ) -> Result<TrainState<B>, TrainError> {
-    let failed = |what: &str, message: String| TrainError::Checkpoint {
-        path: folder.join(what),
-        message: format!(
-            "{message}. It is damaged or of another recipe; remove this folder to resume from the one before it."
-        ),
+    let failed = |name: &str, message: String| TrainError::Checkpoint {
+        path: folder.join(name),
+        message,
     };
-    let position_path = folder.join("position.json");
-    let text = fs::read_to_string(&position_path).map_err(|e| TrainError::io(&position_path, e))?;
-    let position: Position =
-        serde_json::from_str(&text).map_err(|e| failed("position.json", e.to_string()))?;
-
-    let recorder = FileRecorder::default();
-    let net = Recorder::<B>::load(&recorder, folder.join("net"), device)
-        .map_err(|e| failed("net.mpk", e.to_string()))?;
-    let adam = Recorder::<B>::load(&recorder, folder.join("adam"), device)
-        .map_err(|e| failed("adam.mpk", e.to_string()))?;
-    let ema = Recorder::<B::InnerBackend>::load(&recorder, folder.join("ema"), device)
-        .map_err(|e| failed("ema.mpk", e.to_string()))?;
+    Contents::read(folder)?.must_be_of(&setup.config, folder)?;
+    let position: Position = serde_json::from_slice(&read(&folder.join(POSITION))?)
+        .map_err(|e| failed(POSITION, e.to_string()))?;
+    let device = setup.device();
+    let best = match &position.best {
+        None => None,
+        Some(_) => Some(read_weights::<B::InnerBackend>(&folder.join(BEST), device)?.net),
+    };
+    // Of the right shape; all numbers are read.
+    let net = setup.config.init::<B>(device);
+    let ema = net.valid().load_record(decode(folder, EMA, device)?);
     Ok(TrainState {
-        net: fresh.net.load_record(net),
-        adam: fresh.adam.load_record(adam),
-        ema: fresh.ema.load_record(ema),
+        net: net.load_record(decode(folder, NET, device)?),
+        adam: adam::<B>().load_record(decode(folder, ADAM, device)?),
+        ema,
+        best,
         position,
     })
 }
 
+fn encode<B: Backend, R: Record<B> + 'static>(record: R) -> Result<Vec<u8>, TrainError> {
+    // Not one of Burn's file recorders: they take no notice of a disk that is full.
+    Recorder::<B>::record(&recorder(), record, ()).map_err(|e| TrainError::Invalid(e.to_string()))
+}
+
+fn decode<B: Backend, R: Record<B> + 'static>(
+    folder: &Path,
+    name: &str,
+    device: &B::Device,
+) -> Result<R, TrainError> {
+    let path = folder.join(name);
+    let bytes = read(&path)?;
+    Recorder::<B>::load(&recorder(), bytes, device).map_err(|e| TrainError::Checkpoint {
+        path,
+        message: e.to_string(),
+    })
+}
+
+fn recorder() -> NamedMpkBytesRecorder<FullPrecisionSettings> {
+    NamedMpkBytesRecorder::default()
+}
+
+fn json(value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
+    let mut text =
+        serde_json::to_vec_pretty(value).map_err(|e| TrainError::Invalid(e.to_string()))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
+    fs::read(path).map_err(|e| TrainError::io(path, e))
+}
+
+/// The same step may be an epoch's last, before its evaluation, and the beginning of the next: two positions, two names.
+fn name_of(position: &Position) -> String {
+    format!("step-{:08}-epoch-{:04}", position.step, position.epoch)
+}
+
+/// All checkpoints, oldest first.
 fn list(run: &RunDir) -> Result<Vec<PathBuf>, TrainError> {
     let dir = run.checkpoints();
     let mut found = Vec::new();
     for entry in fs::read_dir(&dir).map_err(|e| TrainError::io(&dir, e))? {
         let path = entry.map_err(|e| TrainError::io(&dir, e))?.path();
-        let name = path.file_name().map(|n| n.to_string_lossy().into_owned());
-        if path.is_dir() && name.is_some_and(|n| n.starts_with("step-")) {
-            found.push(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if let Some(rest) = name.strip_prefix("step-") {
+            let order = order_of(rest).ok_or_else(|| TrainError::Checkpoint {
+                path: path.clone(),
+                message: "another version of this program wrote it, which has to go on with it"
+                    .into(),
+            })?;
+            found.push((order, path));
         }
     }
     found.sort();
-    Ok(found)
+    Ok(found.into_iter().map(|(_, path)| path).collect())
+}
+
+/// `N-epoch-M` -> (N, M)
+fn order_of(name: &str) -> Option<(usize, usize)> {
+    let (step, epoch) = name.split_once("-epoch-")?;
+    Some((step.parse().ok()?, epoch.parse().ok()?))
 }

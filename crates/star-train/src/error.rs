@@ -22,13 +22,16 @@ pub enum TrainError {
     /// A checkpoint is damaged or belongs to another recipe.
     #[error("checkpoint {}: {message}", path.display())]
     Checkpoint { path: PathBuf, message: String },
-    /// A loss stopped being a number.
+    /// A loss is not a number for some faces.
     #[error("{0}")]
     NotFinite(String),
+    /// Losses are not numbers any more because the weights are not.
+    #[error("{0}")]
+    Diverged(String),
     /// Something failed on the device.
     #[error(
-        "the device failed: {0}\nIf its memory ran out, a smaller batch (--set train.batch_size=N, --batch N) needs less. \
-         Checkpoints are whole: --resume goes on from the last one."
+        "the device failed: {0}\nIf its memory ran out, a smaller batch needs less: --batch N, or a new run with --set train.batch_size=N. \
+         Otherwise --resume goes on from a run's last checkpoint."
     )]
     Device(String),
     /// Anything else that the caller asked for and cannot have.

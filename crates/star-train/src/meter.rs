@@ -70,6 +70,11 @@ impl<B: Backend> Pending<B> {
         self.tables.len()
     }
 
+    /// Faces of the steps that are waiting.
+    pub fn faces(&self) -> usize {
+        self.tables.iter().map(|(_, faces, _)| faces.len()).sum()
+    }
+
     /// Reads all waiting tables into `meter`; returns each step's losses.
     ///
     /// # Errors
@@ -82,8 +87,8 @@ impl<B: Backend> Pending<B> {
         let mut steps = Vec::with_capacity(self.tables.len());
         for (step, faces, table) in self.tables.drain(..) {
             let values: Vec<f32> = to_host(table.values)?;
-            if let Some(message) = describe_not_finite(&values, terms, &faces, step) {
-                return Err(TrainError::NotFinite(message));
+            if let Some(error) = not_finite(&values, terms, &faces, step) {
+                return Err(error);
             }
             let mut this_step = Meter::default();
             this_step.add(&values, terms.len());
@@ -98,12 +103,13 @@ impl<B: Backend> Pending<B> {
     }
 }
 
-fn describe_not_finite(
+/// The error that a step's losses are, if one is not a number: of a few faces, or of weights that have diverged.
+fn not_finite(
     values: &[f32],
     terms: &[(String, f64)],
     faces: &[String],
     step: usize,
-) -> Option<String> {
+) -> Option<TrainError> {
     let batch = faces.len();
     let (place, value) = values.iter().enumerate().find(|(_, v)| !v.is_finite())?;
     let term = &terms[place / batch].0;
@@ -115,16 +121,17 @@ fn describe_not_finite(
         .map(|(_, name)| name.as_str())
         .collect();
     Some(if bad.len() == batch {
-        format!(
+        TrainError::Diverged(format!(
             "training stopped at step {step}: the loss {term} is {value} for all {batch} faces of the batch, so the weights themselves have \
-             diverged. Lower train.learning_rate and continue from the last checkpoint."
-        )
+             diverged."
+        ))
     } else {
-        format!(
-            "training stopped at step {step}: the loss {term} is {value} for {} of {batch} faces: {}. Check these faces' images and landmarks.",
+        TrainError::NotFinite(format!(
+            "training stopped at step {step}: the loss {term} is {value} for {} of {batch} faces: {}. Check these faces' images and landmarks; \
+             once they are mended, --resume goes on from the last checkpoint.",
             bad.len(),
             bad.join(", ")
-        )
+        ))
     })
 }
 
@@ -148,13 +155,17 @@ mod tests {
     #[test]
     fn a_bad_value_is_traced_to_its_loss_and_face() {
         let faces = vec!["x.png".to_owned(), "y.png".to_owned()];
-        let message =
-            describe_not_finite(&[1.0, 1.0, 1.0, f32::NAN], &terms(), &faces, 7).expect("NaN");
+        let error = |values: &[f32]| not_finite(values, &terms(), &faces, 7);
+        let message = error(&[1.0, 1.0, 1.0, f32::NAN]).expect("NaN").to_string();
         assert!(
             message.contains("step 7") && message.contains("loss b") && message.contains("y.png"),
             "{message}"
         );
         assert!(!message.contains("x.png"), "{message}");
-        assert_eq!(describe_not_finite(&[1.0; 4], &terms(), &faces, 7), None);
+        assert!(error(&[1.0; 4]).is_none());
+        assert!(matches!(
+            error(&[1.0, 1.0, f32::NAN, f32::NAN]),
+            Some(TrainError::Diverged(_))
+        ));
     }
 }

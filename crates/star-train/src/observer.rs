@@ -1,21 +1,21 @@
 //! What a run tells whoever started it. The library prints nothing itself.
 
-use crate::{evaluate::Scores, train::EpochRecord};
+use crate::{epoch_record::EpochRecord, evaluate::Scores};
 
 /// A step of training, told every `train.log_every` steps.
 #[derive(Clone, Debug)]
 pub struct StepInfo {
     pub epoch: usize,
     pub epochs: usize,
-    /// Steps done in this epoch, and in a whole one.
+    /// Steps done of this epoch, and of a whole one.
     pub step: usize,
     pub steps: usize,
     /// The optimised sum of losses, mean since the epoch began.
     pub loss: f64,
     pub learning_rate: f64,
-    /// Faces trained on per second, over the last minute or so.
+    /// Faces trained on per second, over the last minute of training; evaluations do not count.
     pub faces_per_second: f64,
-    /// Estimate for the rest of the training.
+    /// Estimate for the rest of the training, evaluations included.
     pub seconds_left: f64,
 }
 

@@ -152,6 +152,16 @@ pub struct EvalRecipe {
     pub threshold: f64,
 }
 
+impl Selection {
+    /// The set's name in tables and lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::HeldOut => "held-out",
+            Self::Test => "test",
+        }
+    }
+}
+
 impl Default for Recipe {
     fn default() -> Self {
         Self {
@@ -252,7 +262,7 @@ impl Recipe {
         let read = |table: &toml::Table| -> Result<Self, TrainError> {
             table.clone().try_into().map_err(|e: toml::de::Error| {
                 TrainError::Recipe(format!(
-                    "--set {}: {}. `star train --help` names the sections; configs/README.md lists every key.",
+                    "--set {}: {}. configs/README.md lists every key.",
                     set.join(" --set "),
                     e.message().trim_end()
                 ))

@@ -2,15 +2,17 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use serde::Serialize;
 
-use crate::error::TrainError;
+use crate::{
+    checkpoint::Position, disk, epoch_record::EpochRecord, error::TrainError, launch::Launch,
+    meter::StepLosses, recipe::Recipe,
+};
 
-/// The folder of one run: `config.toml`, `metrics.jsonl`, `steps.jsonl`, `checkpoints/`, `weights/`, `report/`.
+/// The folder of one run: `config.toml`, `run.toml`, `metrics.jsonl`, `steps.jsonl`, `checkpoints/`, `weights/`, `report/`.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
@@ -21,7 +23,11 @@ impl RunDir {
     ///
     /// # Errors
     /// When it already holds a run: nothing is ever overwritten.
-    pub fn create(root: impl Into<PathBuf>) -> Result<Self, TrainError> {
+    pub fn create(
+        root: impl Into<PathBuf>,
+        recipe: &Recipe,
+        launch: &Launch,
+    ) -> Result<Self, TrainError> {
         let run = Self { root: root.into() };
         if run.config().exists() {
             return Err(TrainError::Invalid(format!(
@@ -30,8 +36,11 @@ impl RunDir {
             )));
         }
         for dir in [run.checkpoints(), run.weights(), run.report()] {
-            fs::create_dir_all(&dir).map_err(|e| TrainError::io(dir, e))?;
+            disk::create_folder(&dir)?;
         }
+        run.keep_launch(launch)?;
+        // Last: with it the folder is a run.
+        disk::write(&run.config(), recipe.to_toml()?.as_bytes())?;
         Ok(run)
     }
 
@@ -57,6 +66,10 @@ impl RunDir {
     pub fn config(&self) -> PathBuf {
         self.root.join("config.toml")
     }
+    /// What it was last started on.
+    pub fn launch(&self) -> PathBuf {
+        self.root.join("run.toml")
+    }
     /// One JSON object an epoch.
     pub fn metrics(&self) -> PathBuf {
         self.root.join("metrics.jsonl")
@@ -69,7 +82,7 @@ impl RunDir {
     pub fn checkpoints(&self) -> PathBuf {
         self.root.join("checkpoints")
     }
-    /// Weights alone: `best`, `last` and `last_ema`, each a safetensors file with its configuration inside.
+    /// Weights alone: `best` as of the newest checkpoint, at the end `last` and `last_ema`; each a safetensors file with its configuration inside.
     pub fn weights(&self) -> PathBuf {
         self.root.join("weights")
     }
@@ -81,61 +94,72 @@ impl RunDir {
         self.root.join("report")
     }
 
+    /// Keeps what the run is started on.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn keep_launch(&self, launch: &Launch) -> Result<(), TrainError> {
+        disk::write(&self.launch(), launch.to_toml()?.as_bytes())
+    }
+
     /// Appends an epoch's record to the metrics.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append_metrics(&self, record: &impl Serialize) -> Result<(), TrainError> {
-        append(&self.metrics(), std::slice::from_ref(record))
+    pub fn append_metrics(&self, record: &EpochRecord) -> Result<(), TrainError> {
+        disk::append(&self.metrics(), &lines(std::slice::from_ref(record))?)
     }
 
     /// Appends steps' losses.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append_steps(&self, steps: &[impl Serialize]) -> Result<(), TrainError> {
-        append(&self.steps(), steps)
+    pub fn append_steps(&self, steps: &[StepLosses]) -> Result<(), TrainError> {
+        disk::append(&self.steps(), &lines(steps)?)
     }
 
-    /// Takes back what was written after a checkpoint's step, because a resumed run writes it again.
+    /// Puts what was appended so far on disk.
+    ///
+    /// # Errors
+    /// When a file cannot be synced.
+    pub fn sync_logs(&self) -> Result<(), TrainError> {
+        disk::sync(&self.steps())?;
+        disk::sync(&self.metrics())
+    }
+
+    /// Makes the logs those of a run that is at this position: what was written after it, a resumed run writes again.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn forget_after(&self, step: usize) -> Result<(), TrainError> {
-        for path in [self.metrics(), self.steps()] {
-            if !path.exists() {
-                continue;
-            }
-            let text = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-            let kept: String = text
-                .lines()
-                .filter(|line| step_of(line).is_some_and(|s| s <= step))
-                .flat_map(|line| [line, "\n"])
-                .collect();
-            write_atomic(&path, kept.as_bytes())?;
+    pub fn go_back_to(&self, position: &Position) -> Result<(), TrainError> {
+        disk::write(&self.metrics(), lines(&position.history)?.as_bytes())?;
+        let path = self.steps();
+        if !path.exists() {
+            return Ok(());
         }
-        Ok(())
+        let text = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
+        let kept: String = text
+            .lines()
+            .filter(|line| step_of(line).is_some_and(|s| s <= position.step))
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        disk::write(&path, kept.as_bytes())
     }
 }
 
-/// The step that a line of metrics is about; a line that a crash cut off has none.
+/// The step that a line is about; a line that a crash cut off has none.
 fn step_of(line: &str) -> Option<usize> {
     let value: serde_json::Value = serde_json::from_str(line).ok()?;
     value.get("step")?.as_u64().map(|s| s as usize)
 }
 
-fn append(path: &Path, records: &[impl Serialize]) -> Result<(), TrainError> {
+fn lines(records: &[impl Serialize]) -> Result<String, TrainError> {
     let mut text = String::new();
     for record in records {
         text += &serde_json::to_string(record).map_err(|e| TrainError::Invalid(e.to_string()))?;
         text.push('\n');
     }
-    fs::OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(path)
-        .and_then(|mut f| f.write_all(text.as_bytes()))
-        .map_err(|e| TrainError::io(path, e))
+    Ok(text)
 }
 
 /// [`star_files::write_atomic`] with this crate's error.
@@ -143,7 +167,7 @@ fn append(path: &Path, records: &[impl Serialize]) -> Result<(), TrainError> {
 /// # Errors
 /// When the folder cannot be written.
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    star_files::write_atomic(path, bytes).map_err(|e| TrainError::io(path, e))
+    disk::write(path, bytes)
 }
 
 /// Writes a value as readable JSON, atomically.

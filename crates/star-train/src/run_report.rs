@@ -5,13 +5,13 @@ use std::path::Path;
 use star_data::Layout;
 
 use crate::{
+    epoch_record::EpochRecord,
     error::TrainError,
     evaluate::{EvalSet, PredictedFace},
     metrics::nme,
     recipe::Recipe,
     report::{ContactSheet, Figure, Panel, Scale, Series, SheetOptions, Tile, error_color},
     run_dir::write_atomic,
-    train::EpochRecord,
 };
 
 /// Faces on a contact sheet.
@@ -19,7 +19,7 @@ const SHEET_FACES: usize = 24;
 /// An error of this NME and above has the border of a failure.
 const FAILURE: f64 = 0.1;
 
-/// Losses, held-out error and learning rate by epoch, as an SVG.
+/// Error on the selection set, losses and learning rate by epoch, as an SVG.
 ///
 /// # Errors
 /// When the file cannot be written.

@@ -11,11 +11,13 @@ use std::{
 };
 
 use burn::tensor::backend::AutodiffBackend;
-use star_train::{Finished, Outcome, Recipe, RunDir, Start, Stop, train};
+use clap::ValueEnum;
+use star_train::{Finished, Launch, Outcome, Recipe, RunDir, Selection, Start, Stop, train};
 
 use crate::{
-    backend::{BackendArgs, BackendName, SharedJob, run_on_devices},
+    backend::{BackendName, SharedJob, not_built_in, run_on_devices},
     error::CliError,
+    program,
     progress::{Printer, duration},
 };
 
@@ -32,12 +34,14 @@ Examples:
   star train --config configs/wflw.toml --backend cuda --devices 0,1,2,3
   star train --resume runs/synth-20260101-120000             go on where it stopped
 
-Ctrl-C stops after the current step and writes a checkpoint; --resume goes on as if nothing had happened.
+Ctrl-C stops after the current step and writes a checkpoint; --resume goes on as if nothing had happened, with the run's own recipe,
+backend and devices. A run that failed before its first checkpoint starts again from its beginning.
 configs/README.md lists every key of a recipe.")]
 pub struct Args {
-    #[command(flatten)]
-    backend: BackendArgs,
-    /// Numbers of the GPUs that share each batch, such as 0,1,2,3 [default: one]
+    /// Where to compute [default: flex; with --resume where the run was last started]
+    #[arg(long, value_enum)]
+    backend: Option<BackendName>,
+    /// Numbers of the GPUs that share each batch, such as 0,1,2,3 [default: one; with --resume those of the run]
     ///
     /// Batch norms see the part of the batch that is on their GPU.
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
@@ -60,12 +64,23 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    let (recipe, start) = match &args.resume {
+    let mut numbers = args.devices.clone();
+    numbers.sort_unstable();
+    numbers.dedup();
+    if numbers.len() != args.devices.len() {
+        return Err(CliError::Usage(
+            "--devices: a device is named twice; name each once.".into(),
+        ));
+    }
+    let (recipe, folder, backend, devices) = match &args.resume {
         Some(folder) => {
             let run = RunDir::open(folder)?;
+            let (backend, devices) = resumed_on(&run, args.backend, args.devices)?;
             (
                 Recipe::read(&run.config(), &[])?,
-                Start::Resume(folder.clone()),
+                folder.clone(),
+                backend,
+                devices,
             )
         }
         None => {
@@ -73,7 +88,12 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             let folder = args
                 .out
                 .unwrap_or_else(|| Path::new("runs").join(format!("{}-{}", recipe.name, now())));
-            (recipe, Start::New(folder))
+            (
+                recipe,
+                folder,
+                args.backend.unwrap_or(BackendName::Flex),
+                args.devices,
+            )
         }
     };
     let stop = Arc::new(AtomicBool::new(false));
@@ -86,25 +106,61 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     })
     .map_err(|e| CliError::Usage(format!("cannot listen for Ctrl-C: {e}")))?;
 
-    let mut numbers = args.devices.clone();
-    numbers.sort_unstable();
-    numbers.dedup();
-    if numbers.len() != args.devices.len() {
-        return Err(CliError::Usage(
-            "--devices: a device is named twice; name each once.".into(),
-        ));
-    }
     run_on_devices(
-        args.backend.backend,
-        &args.devices,
+        backend,
+        &devices,
         TrainJob {
             recipe,
-            start,
+            start: Start {
+                folder,
+                resume: args.resume.is_some(),
+                launch: Launch {
+                    backend: backend.name().into(),
+                    devices: devices.clone(),
+                },
+            },
             stop,
             stop_after: args.stop_after,
-            backend: args.backend.backend,
+            backend,
         },
     )
+}
+
+/// Where a run goes on: where the command line says, otherwise where it was last started.
+fn resumed_on(
+    run: &RunDir,
+    backend: Option<BackendName>,
+    devices: Vec<usize>,
+) -> Result<(BackendName, Vec<usize>), CliError> {
+    let Some(own) = Launch::read(&run.launch())? else {
+        return Ok((backend.unwrap_or(BackendName::Flex), devices));
+    };
+    let own_backend = BackendName::from_str(&own.backend, false).map_err(|_| {
+        CliError::Usage(format!(
+            "{}: there is no backend `{}`. Say where to go on with --backend.",
+            run.launch().display(),
+            own.backend
+        ))
+    });
+    let own_devices = |backend: &str| match &devices[..] {
+        [] if backend == own.backend => own.devices.clone(),
+        given => given.to_vec(),
+    };
+    match backend {
+        Some(backend) => Ok((backend, own_devices(backend.name()))),
+        None => {
+            let backend = own_backend?;
+            if !backend.is_built_in() {
+                return Err(CliError::Usage(format!(
+                    "{} was last started on {}: {}. Or go on elsewhere, such as on the CPU with --backend flex.",
+                    run.root().display(),
+                    backend.name(),
+                    not_built_in(backend)
+                )));
+            }
+            Ok((backend, own_devices(backend.name())))
+        }
+    }
 }
 
 struct TrainJob {
@@ -119,10 +175,8 @@ impl SharedJob for TrainJob {
     type Output = ExitCode;
 
     fn run<B: AutodiffBackend>(self, devices: &[B::Device]) -> Result<ExitCode, CliError> {
-        let folder = match &self.start {
-            Start::New(folder) | Start::Resume(folder) => folder.clone(),
-        };
-        let mut printer = Printer::default();
+        let folder = &self.start.folder;
+        let mut printer = Printer::of_run(self.recipe.train.selection);
         printer.line(&match devices.len() {
             1 => format!("{} on {}", self.recipe.name, self.backend.name()),
             n => format!(
@@ -151,9 +205,9 @@ impl SharedJob for TrainJob {
             }
             Outcome::Interrupted { checkpoint } => {
                 printer.line(&format!(
-                    "stopped; everything is in {}.\nGo on with: cargo xtask train --resume {}",
+                    "stopped; everything is in {}.\nGo on with: {}",
                     checkpoint.display(),
-                    folder.display()
+                    resume_command(&self.start)
                 ));
                 Ok(ExitCode::from(130))
             }
@@ -161,38 +215,70 @@ impl SharedJob for TrainJob {
     }
 }
 
+/// What goes on with a run, where it ran.
+fn resume_command(start: &Start) -> String {
+    let mut args = vec![
+        "train".to_owned(),
+        "--resume".to_owned(),
+        start.folder.display().to_string(),
+        "--backend".to_owned(),
+        start.launch.backend.clone(),
+    ];
+    let devices: Vec<String> = (start.launch.devices.iter())
+        .map(usize::to_string)
+        .collect();
+    if !devices.is_empty() {
+        args.extend(["--devices".to_owned(), devices.join(",")]);
+    }
+    program::command_line(&args)
+}
+
 /// The table a person came for.
 fn table(finished: &Finished) -> String {
     let percent = |v: Option<f64>| v.map_or_else(|| "".into(), |v| format!("{:.2} %", v * 100.0));
-    let (before, best) = (&finished.before, &finished.selection);
+    let (before, best) = (&finished.before, &finished.scores);
+    let set = finished.selected_on.name();
     let truth = best.truth.map(|t| t.nme);
+    let row = |name: String, annotated: Option<f64>, truth: Option<f64>| {
+        let line = format!("{name:<46}{:>14}{:>14}", percent(annotated), percent(truth));
+        format!("{}\n", line.trim_end())
+    };
     let mut text = format!(
-        "\n{:<46}{:>14}{:>14}\n{:<46}{:>14}{:>14}\n{:<46}{:>14}\n{:<46}{:>14}{:>14}\n",
+        "\n{:<46}{:>14}{:>14}\n",
         format!("NME, {}", best.norm),
         "annotated",
         if truth.is_some() { "true" } else { "" },
-        "held-out, before training",
-        percent(before.nme),
-        percent(before.nme_truth),
-        "held-out, mean shape of the training set",
-        percent(Some(finished.mean_shape)),
-        format!("held-out, best weights (epoch {})", finished.best.epoch),
-        percent(Some(best.nme)),
-        percent(truth),
+    );
+    text += &row(
+        format!("{set}, before training"),
+        before.nme,
+        before.nme_truth,
+    );
+    text += &row(
+        format!("{set}, mean shape of the training set"),
+        Some(finished.mean_shape),
+        None,
+    );
+    text += &row(
+        format!("{set}, best weights (epoch {})", finished.best.epoch),
+        Some(best.nme),
+        truth,
     );
     if let Some(test) = &finished.test {
-        text += &format!(
-            "{:<46}{:>14}{:>14}\n",
+        text += &row(
             format!("test ({} faces), the same weights", test.faces),
-            percent(Some(test.nme)),
-            percent(test.truth.map(|t| t.nme)),
+            Some(test.nme),
+            test.truth.map(|t| t.nme),
         );
     }
     if let (Some(before), Some(after)) = (before.nme_truth, truth) {
         text += &format!(
-            "Against the true landmarks the held-out error fell to {:.2} of where it began.\n",
+            "Against the true landmarks the {set} error fell to {:.2} of where it began.\n",
             after / before
         );
+    }
+    if finished.selected_on == Selection::Test {
+        text += "The best weights were selected on the test faces, as published: their error on faces that selected nothing is larger.\n";
     }
     text + &format!("Training took {}.\n", duration(finished.train_seconds))
 }

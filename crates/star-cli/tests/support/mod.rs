@@ -40,6 +40,7 @@ impl Folder {
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_star"));
         command.args(args).current_dir(&self.0);
+        command.env_remove("STAR_PROGRAM");
         command
     }
 

@@ -1,0 +1,92 @@
+//! How a run begins: anew, or where it stopped.
+
+use std::path::PathBuf;
+
+use burn::{module::AutodiffModule, optim::AdamConfig, tensor::backend::AutodiffBackend};
+
+use crate::{
+    checkpoint::{self, Position, TrainState},
+    error::TrainError,
+    init::init_weights,
+    launch::Launch,
+    observer::Observer,
+    run_dir::RunDir,
+    selection::evaluate,
+    setup::Setup,
+    train::Adam,
+    weights_file::read_weights,
+};
+
+/// A new run in this folder, or the rest of an old one.
+#[derive(Clone, Debug)]
+pub struct Start {
+    pub folder: PathBuf,
+    /// From the newest checkpoint of the run in the folder, or from the beginning if it has none yet.
+    pub resume: bool,
+    /// What the run is started on, to be kept with it.
+    pub launch: Launch,
+}
+
+/// Opens the run's folder and makes the state that training goes on from.
+pub(crate) fn begin<B: AutodiffBackend>(
+    setup: &Setup<B>,
+    start: &Start,
+    observer: &mut dyn Observer,
+) -> Result<(RunDir, TrainState<B>), TrainError> {
+    if !start.resume {
+        // Weights that do not fit are refused before there is a run folder.
+        let state = fresh_state(setup)?;
+        let run = RunDir::create(&start.folder, setup.recipe, &start.launch)?;
+        return first_figures(setup, run, state, observer);
+    }
+    let run = RunDir::open(&start.folder)?;
+    let Some(newest) = checkpoint::newest(&run, observer)? else {
+        observer
+            .message("the run stopped before its first checkpoint; it starts from its beginning");
+        let state = fresh_state(setup)?;
+        run.keep_launch(&start.launch)?;
+        run.go_back_to(&state.position)?;
+        return first_figures(setup, run, state, observer);
+    };
+    let state = checkpoint::load(setup, &newest)?;
+    run.keep_launch(&start.launch)?;
+    run.go_back_to(&state.position)?;
+    checkpoint::make_current(&newest, &run)?;
+    observer.message(&format!("continuing from {}", newest.display()));
+    Ok((run, state))
+}
+
+/// A new run's state: the recipe's weights, and their figures as epoch 0.
+fn first_figures<B: AutodiffBackend>(
+    setup: &Setup<B>,
+    run: RunDir,
+    mut state: TrainState<B>,
+    observer: &mut dyn Observer,
+) -> Result<(RunDir, TrainState<B>), TrainError> {
+    let untrained = evaluate(&state, setup, observer)?;
+    run.append_metrics(&untrained)?;
+    observer.epoch(&untrained);
+    state.position.history.push(untrained);
+    Ok((run, state))
+}
+
+fn fresh_state<B: AutodiffBackend>(setup: &Setup<B>) -> Result<TrainState<B>, TrainError> {
+    let (recipe, device) = (setup.recipe, setup.device());
+    let net = if recipe.model.init.as_os_str().is_empty() {
+        init_weights(setup.config.init::<B>(device), recipe.seed)?
+    } else {
+        read_weights::<B>(&recipe.model.init, device)?.net_for(&setup.config, &setup.layout)?
+    };
+    Ok(TrainState {
+        ema: net.valid(),
+        net,
+        adam: adam(),
+        best: None,
+        position: Position::default(),
+    })
+}
+
+/// As published: rate only, no weight decay, eps 1e-8 (Burn's own default is 1e-5; REFERENCE T2).
+pub(crate) fn adam<B: AutodiffBackend>() -> Adam<B> {
+    AdamConfig::new().with_epsilon(1e-8).init()
+}

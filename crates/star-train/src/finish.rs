@@ -1,0 +1,129 @@
+//! What a run leaves when its last epoch is over.
+
+use std::path::Path;
+
+use burn::{
+    module::AutodiffModule,
+    tensor::backend::{AutodiffBackend, Backend},
+};
+use star_model::StarNet;
+
+use crate::{
+    checkpoint::TrainState,
+    epoch_record::EpochRecord,
+    error::TrainError,
+    evaluate::{EvalSet, PredictedFace, Scores, predict_set, score},
+    mean_shape::mean_shape_nme,
+    observer::Observer,
+    recipe::Selection,
+    run_dir::{RunDir, write_json},
+    run_report,
+    setup::Setup,
+    weights_file::write_weights,
+};
+
+/// A finished run's figures.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// What [`Self::before`], [`Self::best`], [`Self::scores`] and [`Self::mean_shape`] are figures of.
+    pub selected_on: Selection,
+    /// The selection set before training.
+    pub before: EpochRecord,
+    /// The epoch whose weights were kept.
+    pub best: EpochRecord,
+    /// The best weights on the selection set.
+    pub scores: Scores,
+    /// The best weights on the test set, where that is not the selection set.
+    pub test: Option<Scores>,
+    /// What predicting the training set's mean shape in every crop would score on the selection set.
+    pub mean_shape: f64,
+    /// Of all whole epochs, those before a resume too; the beginning of an epoch that was interrupted is not in it.
+    pub train_seconds: f64,
+}
+
+/// The last weights, the best weights' figures, the test set (once), and the pictures.
+pub(crate) fn finish<B: AutodiffBackend>(
+    state: &TrainState<B>,
+    setup: &Setup<B>,
+    run: &RunDir,
+    observer: &mut dyn Observer,
+) -> Result<Finished, TrainError> {
+    let (recipe, faces) = (setup.recipe, &setup.faces);
+    let epochs = recipe.train.epochs;
+    write_last(&state.net.valid(), "raw", "last.safetensors", setup, run)?;
+    write_last(&state.ema, "EMA", "last_ema.safetensors", setup, run)?;
+
+    let position = &state.position;
+    let (Some(before), Some(best), Some(net)) =
+        (position.history.first(), &position.best, &state.best)
+    else {
+        return Err(TrainError::Invalid(format!(
+            "none of the {epochs} epochs could be evaluated (no face has an error that is a number), so there are no best weights; \
+             weights/last.safetensors are those of the last epoch"
+        )));
+    };
+    let which = best.better().map_or("raw", |(w, _)| w.name());
+    let of_best = format!(
+        "{which} weights of epoch {}, selected on {}",
+        best.epoch,
+        recipe.selection_name()
+    );
+    let mut report = |set: &EvalSet, names: &[&str]| -> Result<Scores, TrainError> {
+        let (scores, predicted) = figures(net, set, &of_best, setup, observer)?;
+        for name in names {
+            let path = |end: &str| run.report().join(format!("{name}{end}"));
+            write_json(&path(".json"), &scores)?;
+            run_report::contact_sheet(set, &predicted, &path("_faces.png"))?;
+        }
+        Ok(scores)
+    };
+
+    let (scores, test) = match recipe.train.selection {
+        Selection::HeldOut => {
+            let scores = report(&faces.selection, &["selection"])?;
+            let test = faces.test.as_ref().map(|set| report(set, &["test"]));
+            (scores, test.transpose()?)
+        }
+        // The same faces: evaluated once, said once.
+        Selection::Test => (report(&faces.selection, &["selection", "test"])?, None),
+    };
+    let curves: &Path = &run.report().join("curves.svg");
+    run_report::curves(recipe, &position.history, curves)?;
+
+    Ok(Finished {
+        selected_on: recipe.train.selection,
+        before: before.clone(),
+        best: best.clone(),
+        mean_shape: mean_shape_nme(&*faces.train, &faces.selection, &setup.eval)?,
+        scores,
+        test,
+        train_seconds: position.history.iter().map(|r| r.seconds).sum(),
+    })
+}
+
+fn write_last<B: Backend, A: AutodiffBackend>(
+    net: &StarNet<B>,
+    which: &str,
+    name: &str,
+    setup: &Setup<A>,
+    run: &RunDir,
+) -> Result<(), TrainError> {
+    let path = run.weights().join(name);
+    let provenance = format!("{which} weights after epoch {}", setup.recipe.train.epochs);
+    crate::disk::change(&path)?;
+    write_weights(net, setup.weights_info(), &provenance, &path)
+}
+
+fn figures<B: AutodiffBackend>(
+    net: &StarNet<B::InnerBackend>,
+    set: &EvalSet,
+    of_best: &str,
+    setup: &Setup<B>,
+    observer: &mut dyn Observer,
+) -> Result<(Scores, Vec<PredictedFace>), TrainError> {
+    let predicted = predict_set(net, set, &setup.eval, setup.device(), observer)?;
+    let title = format!("{}, {of_best}", set.title);
+    let scores = score(&title, &predicted, set, &setup.eval)?;
+    observer.scores(&scores);
+    Ok((scores, predicted))
+}

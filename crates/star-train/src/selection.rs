@@ -1,0 +1,70 @@
+//! The selection set decides which weights of a run are the best.
+
+use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
+
+use crate::{
+    checkpoint::TrainState,
+    epoch_record::{EpochRecord, Weights},
+    error::TrainError,
+    evaluate::{predict_set, score},
+    observer::Observer,
+    recipe::Recipe,
+    setup::Setup,
+};
+
+/// Raw and EMA weights on the selection set.
+pub fn evaluate<B: AutodiffBackend>(
+    state: &TrainState<B>,
+    setup: &Setup<B>,
+    observer: &mut dyn Observer,
+) -> Result<EpochRecord, TrainError> {
+    let (set, eval, device) = (&setup.faces.selection, &setup.eval, setup.device());
+    let position = &state.position;
+    let mut record = position.record();
+    let raw = predict_set(&state.net.valid(), set, eval, device, observer)?;
+    let raw = score(&set.title, &raw, set, eval)?;
+    record.nme = Some(raw.nme);
+    record.nme_truth = raw.truth.map(|t| t.nme);
+    if position.step == 0 {
+        // The EMA starts as a copy.
+        record.nme_ema = record.nme;
+        record.nme_truth_ema = record.nme_truth;
+    } else {
+        let ema = predict_set(&state.ema, set, eval, device, observer)?;
+        let ema = score(&set.title, &ema, set, eval)?;
+        record.nme_ema = Some(ema.nme);
+        record.nme_truth_ema = ema.truth.map(|t| t.nme);
+    }
+    Ok(record)
+}
+
+/// Keeps a copy of the epoch's better weights if they are the best so far.
+///
+/// The copy is part of the state, and so of the next checkpoint; `weights/best.safetensors` is made of that one. A run that is resumed
+/// therefore never finds weights of an epoch that it has yet to train.
+pub fn keep_if_best<B: AutodiffBackend>(state: &mut TrainState<B>, record: &EpochRecord) {
+    let Some((which, nme)) = record.better() else {
+        return;
+    };
+    let so_far = state.position.best.as_ref().and_then(EpochRecord::better);
+    if so_far.is_some_and(|(_, best)| best <= nme) || !nme.is_finite() {
+        return;
+    }
+    state.best = Some(match which {
+        Weights::Raw => state.net.valid().unshared(),
+        Weights::Ema => state.ema.unshared(),
+    });
+    state.position.best = Some(record.clone());
+}
+
+/// What the best weights are, for people: which of which epoch, and how good on what.
+pub fn provenance(best: &EpochRecord, recipe: &Recipe) -> String {
+    let (which, nme) = best.better().unwrap_or((Weights::Raw, f64::NAN));
+    format!(
+        "{} weights of epoch {}, NME {:.4} % on {}",
+        which.name(),
+        best.epoch,
+        nme * 100.0,
+        recipe.selection_name(),
+    )
+}
