@@ -14,8 +14,8 @@ cargo xtask COMMAND [OPTIONS]
   compare    several runs or evaluations side by side
   predict    landmarks of faces in photos
   serve      a page in the browser, on this machine only: drop a photo or use the camera
-  calibrate  whether the ellipses around predicted points say the truth
-  analyze    how heatmaps are stretched, point by point, and what that has to do with the errors
+  calibrate  how often annotated points lie inside the ellipses around predicted ones
+  analyze    anisotropy of the heatmaps, point by point, and of the errors
   prepare    a data set as it is handed out -> lists that train and evaluate
   data       check a list, look at what the network will see of it, time the loader
   model      look at a network, bring in published weights, take weights elsewhere

@@ -108,6 +108,19 @@ fn weights() {
 }
 
 #[test]
+fn weights_to_choose_among_are_those_of_a_checkpoint() {
+    let folder = trained();
+    let export = ["model", "export", "--format", "npz", "--out", "o.npz"];
+    let which = ["--weights", WEIGHTS, "--which", "net_ema"];
+    assert_says(
+        &folder.fail(&[&export[..], &which].concat()),
+        &["--which", WEIGHTS],
+    );
+    assert!(!folder.join("o.npz").exists(), "nothing half-done");
+    folder.succeed(&[&export[..], &which[..2]].concat());
+}
+
+#[test]
 fn nothing_is_written_over_what_is_read() {
     let folder = trained();
     let before = std::fs::read(folder.join(WEIGHTS)).expect("weights");

@@ -422,6 +422,109 @@ fn a_video_of_pictures_and_one_from_a_pipe() {
 }
 
 #[test]
+fn boxes_are_for_raw_frames_too() {
+    let folder = folder();
+    let whole = image::load_from_memory(&read(&folder, "face.jpg"));
+    let frame = whole.expect("an image").into_rgb8();
+    let frames = [&frame.as_raw()[..], frame.as_raw()].concat();
+    // Of a layout that the detector cannot find.
+    folder.write("w", with_layout_named(&read(&folder, "w"), "beetle"));
+    let boxes = ["--box", "170,60,100,110", "--box", "-5,-5,300,300"];
+    let raw = ["--raw-video", "512x512", "--pictures", "none"];
+    let output = feed(&folder, &[&raw[..], &boxes].concat(), &frames);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    // JPEG is decoded once: as a file it gives the same pixels.
+    frame.save(folder.join("frame.png")).expect("an image");
+    succeed(&folder, &[&["frame.png"][..], &boxes].concat());
+    let as_file = json(&folder, "predictions/frame.json")["faces"].clone();
+    assert_eq!(as_file.as_array().map(Vec::len), Some(2));
+    for name in ["frame-000001", "frame-000002"] {
+        let faces = &json(&folder, &format!("predictions/{name}.json"))["faces"];
+        assert_eq!(*faces, as_file, "{name}");
+    }
+    let output = feed(&folder, &raw, &frames);
+    let message = text(&output.stderr);
+    assert!(message.contains("--box"), "{message}");
+}
+
+/// The second face of one image and the first of another would have one name.
+#[test]
+fn every_face_has_a_file_of_its_own() {
+    let folder = folder();
+    std::fs::create_dir(folder.join("in")).expect("folder");
+    let face = portrait();
+    face.save(folder.join("in/photo.png")).expect("an image");
+    let mirrored = image::imageops::flip_horizontal(&face);
+    mirrored
+        .save(folder.join("in/photo-2.png"))
+        .expect("an image");
+    let args = ["--box", "40,40,100,110", "--box", "20,20,150,150"];
+    let formats = ["--format", "json,jsonl,csv,pts", "--pictures", "svg"];
+    // A name that sorts before comes first in the folder, and last here.
+    for (order, out) in [
+        (&["in"][..], "a"),
+        (&["in/photo.png", "in/photo-2.png"], "b"),
+    ] {
+        let said = succeed(&folder, &[order, &args, &formats, &["--out", out]].concat());
+        let mut point_files = 0;
+        for name in ["photo", "photo-2"] {
+            let document = json(&folder, &format!("{out}/{name}.json"));
+            assert_eq!(document["image"], format!("in/{name}.png"));
+            let svg = text(&read(&folder, &format!("{out}/{name}.svg")));
+            assert!(svg.contains(&format!("in/{name}.png")), "{out}/{name}.svg");
+            // What the line of this image names holds its faces, in their order.
+            let begins = format!("in/{name}.png: ");
+            let line = said.lines().find_map(|l| l.strip_prefix(&begins));
+            let (_, files) = line.and_then(|l| l.split_once(" -> ")).expect("files");
+            let pts: Vec<&str> = files.split(", ").filter(|f| f.ends_with(".pts")).collect();
+            let faces = document["faces"].as_array().expect("faces");
+            assert_eq!((pts.len(), faces.len()), (2, 2), "{files}");
+            for (file, face) in pts.iter().zip(faces) {
+                let written = text(&read(&folder, file));
+                let expected: Vec<String> = (points(face).iter())
+                    .map(|[x, y]| format!("{:.4} {:.4}", x + 1.0, y + 1.0))
+                    .collect();
+                let lines: Vec<&str> = written.lines().skip(3).take(POINTS).collect();
+                assert_eq!(lines, expected, "{file}");
+                point_files += 1;
+            }
+        }
+        assert_eq!(point_files, 4);
+        let left: Vec<String> = std::fs::read_dir(folder.join(out))
+            .expect("folder")
+            .map(|e| e.expect("entry").file_name().into_string().expect("UTF-8"))
+            .collect();
+        // 4 .pts, and a .json and .svg each, and one .jsonl and .csv for both: nothing temporary.
+        assert_eq!(left.len(), 4 + 4 + 2, "{left:?}");
+    }
+}
+
+/// Two processes may write into one folder at the same time.
+#[test]
+fn files_for_all_images_have_no_temporary_name_that_another_process_would_use() {
+    let folder = folder();
+    let out = folder.join("predictions");
+    for name in ["predictions.jsonl", "predictions.csv"] {
+        std::fs::create_dir_all(&out).expect("folder");
+        std::fs::write(out.join(format!("{name}.partial")), "another's").expect("a file");
+    }
+    let args = [
+        "none.png",
+        "face.jpg",
+        "--format",
+        "jsonl,csv",
+        "--pictures",
+        "none",
+    ];
+    succeed(&folder, &args);
+    assert_eq!(images(&folder, "predictions"), ["none.png", "face.jpg"]);
+    for name in ["predictions.jsonl", "predictions.csv"] {
+        let others = read(&folder, &format!("predictions/{name}.partial"));
+        assert_eq!(text(&others), "another's");
+    }
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused() {
     let folder = folder();
     std::fs::create_dir(folder.join("empty")).expect("folder");
@@ -436,6 +539,16 @@ fn what_cannot_be_meant_is_refused() {
         (&["face.jpg", "--raw-video", "4x4"], "cannot be used with"),
         (&["--raw-video", "4x0"], "WIDTHxHEIGHT"),
         (&["face.jpg", "--format", "xml"], "jsonl"),
+        (&["--annotations", "l.tsv", "--margin", "1.5"], "--passes 2"),
+        (
+            &["face.jpg", "--pictures", "none", "--draw", "edges"],
+            "--draw",
+        ),
+        (
+            &["face.jpg", "--pictures", "none", "--sigma", "1"],
+            "--sigma",
+        ),
+        (&["face.jpg", "--draw", "points", "--sigma", "1"], "--sigma"),
         (&[], "PHOTO"),
     ] {
         let output = predict(&folder, args);

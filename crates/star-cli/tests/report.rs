@@ -266,6 +266,9 @@ fn a_comparison_finds_the_better_one_and_its_page_is_whole() {
         out.contains("60 faces") && out.contains("good  worse  -0.23"),
         "{out}"
     );
+    for words in ["percentage points", "significant at 95 %", "good better"] {
+        assert!(out.contains(words), "no `{words}` in\n{out}");
+    }
     let dir = folder.join("page");
     assert_whole(&dir, &["figures", "pairs", "ced", "faces", "files"]);
     let pairs = dir.join("pairs.csv");
@@ -297,6 +300,33 @@ fn a_comparison_finds_the_better_one_and_its_page_is_whole() {
     assert!(
         out.contains("59 faces") && out.contains("left out"),
         "{out}"
+    );
+}
+
+/// A face without finite landmarks is null too, but a failure of that network, and in sight.
+#[test]
+fn a_comparison_counts_faces_without_finite_landmarks_as_failures() {
+    let folder = Folder::new();
+    let nmes = [0.03, 0.04, 0.05, 0.06];
+    folder.write("good.json", scores("good", &nmes));
+    let mut broken: Value = serde_json::from_str(&scores("broken", &nmes)).expect("JSON");
+    broken["non_finite"] = serde_json::json!(["a,<b>/1.jpg"]);
+    broken["per_face"][1]["nme"] = Value::Null;
+    broken["per_face"][2] =
+        serde_json::json!({"image": "a,<b>/2.jpg", "nme": null, "excluded": true});
+    folder.write("broken.json", broken.to_string());
+    let out = folder.succeed(&["compare", "good.json", "broken.json", "--out", "page"]);
+    assert!(out.contains("3 faces"), "{out}");
+    assert!(out.contains("zero: a,<b>/2.jpg"), "{out}");
+    assert!(out.contains("A - B: a,<b>/1.jpg"), "{out}");
+    let figures = folder.join("page/figures.csv");
+    assert_eq!(column(&figures, "fr"), [0.0, 1.0 / 3.0]);
+    assert_eq!(column(&figures, "non_finite"), [0.0, 1.0]);
+    assert_eq!(column(&figures, "nme"), [0.045, 0.045]);
+    assert_eq!(column(&folder.join("page/pairs.csv"), "difference"), [0.0]);
+    assert_whole(
+        &folder.join("page"),
+        &["figures", "pairs", "ced", "faces", "files"],
     );
 }
 

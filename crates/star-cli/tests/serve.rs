@@ -315,7 +315,7 @@ fn what_is_no_photo_is_refused_kindly() {
         ("?box=10,10,1e300,50", "far larger"),
         ("?box=10,10,1e-300,50", "smaller than 8 pixels"),
         ("?passes=9", "1 to 5"),
-        ("?sigma=1", "says nothing here"),
+        ("?sigma=1", "unknown parameter `sigma`"),
         ("?box=%ff", ""),
     ] {
         server.post(query, ASTRONAUT).refused(400, says);
@@ -482,6 +482,73 @@ fn who_dawdles_is_sent_away() {
     server.still_works();
 }
 
+/// Who never reads is sent away, whoever reads is not.
+#[test]
+fn who_does_not_read_the_answer_is_sent_away() {
+    let server = Server::start(&["--upload-time", "1"]);
+    let file = "/astronaut.jpg";
+    let one = server.get(file);
+    assert_eq!(one.status, 200);
+    // More than the system keeps for a connection, however much it allows: without reading, most of it stays with the server.
+    let count = (64 << 20) / one.body.len();
+    let whole = count * one.body.len();
+    let get = format!("GET {file} HTTP/1.1\r\nhost: {}\r\n", server.address);
+    let requests = format!("{get}\r\n").repeat(count - 1) + &get + "connection: close\r\n\r\n";
+    let asking = || {
+        let stream = server.connect();
+        let mut writing = stream.try_clone().expect("a second handle");
+        let requests = requests.clone();
+        // From another thread, because the server takes no more requests than it has answered. It may hang up: that is what is tested.
+        let sent = std::thread::spawn(move || {
+            let _ = writing.write_all(requests.as_bytes());
+        });
+        (stream, sent)
+    };
+    let mut piece = vec![0; 1 << 20];
+    let mut read_all = |mut stream: TcpStream| {
+        let mut all = 0;
+        while let Ok(read @ 1..) = stream.read(&mut piece) {
+            all += read;
+        }
+        all
+    };
+    let (reader, sent) = asking();
+    let taken = read_all(reader);
+    assert!(taken > whole, "{taken} of {whole} bytes and their heads");
+    sent.join().expect("it ends");
+
+    let (sleeper, sent) = asking();
+    std::thread::sleep(Duration::from_secs(3));
+    let taken = read_all(sleeper);
+    assert!(taken < whole, "{taken} of {whole} bytes after 3 seconds");
+    sent.join().expect("it ends");
+    server.still_works();
+}
+
+/// The network cannot be interrupted, but nobody has to wait for it.
+#[test]
+fn a_picture_that_takes_too_long_is_told_and_the_next_are_answered() {
+    // 32 boxes in 5 passes, beside one face in one: as long as 160 of those.
+    let boxes = vec!["box=170,60,100,110"; 32].join("&");
+    let heavy = format!("?passes=5&{boxes}");
+    let patient = Server::start(&[]);
+    let began = Instant::now();
+    assert_eq!(patient.post(&heavy, ASTRONAUT).status, 200);
+    let seconds = began.elapsed().as_secs_f64();
+    drop(patient);
+
+    let limit = format!("{:.6}", seconds / 4.0);
+    let server = Server::start(&["--answer-time", &limit]);
+    let answer = server.post(&heavy, ASTRONAUT);
+    answer.refused(504, "--answer-time");
+    assert_eq!(answer.json()["error"], "timeout");
+    // The network is still at work on it; then it goes on.
+    let began = Instant::now();
+    while server.post("?box=170,60,100,110", ASTRONAUT).status != 200 {
+        assert!(began.elapsed() < PATIENCE, "nothing is answered any more");
+    }
+}
+
 #[test]
 fn landmarks_that_are_not_of_faces_need_a_box() {
     let weights = with_layout_named(SHIPPED, "beetle");
@@ -498,6 +565,15 @@ fn landmarks_that_are_not_of_faces_need_a_box() {
     );
     let told = Server::start_with(&["--find-faces"], &weights);
     assert_eq!(told.post("", ASTRONAUT).status, 200);
+    // No detector, no faces to be limited.
+    let folder = Folder::new();
+    folder.write("w", &weights);
+    let serve = ["serve", "--port", "0", "--weights", "w", "--max-faces", "3"];
+    let message = folder.fail(&serve);
+    assert!(
+        message.contains("--max-faces") && message.contains("`beetle`"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -23,7 +23,7 @@ pub struct Recropped {
 }
 
 enum Crops {
-    Given(Vec<CropBox>),
+    Given(Vec<Option<CropBox>>),
     Disturbed { share: f64, seed: u64 },
 }
 
@@ -33,6 +33,17 @@ impl Recropped {
     /// # Errors
     /// When there are not as many crops as faces.
     pub fn new(source: Arc<dyn FaceSource>, crops: Vec<CropBox>) -> Result<Self, DataError> {
+        Self::where_given(source, crops.into_iter().map(Some).collect())
+    }
+
+    /// Face i of `source` seen through `crops[i]`, or through the source's own crop where that is None.
+    ///
+    /// # Errors
+    /// When there are not as many entries as faces.
+    pub fn where_given(
+        source: Arc<dyn FaceSource>,
+        crops: Vec<Option<CropBox>>,
+    ) -> Result<Self, DataError> {
         if crops.len() != source.len() {
             return Err(DataError::Invalid(format!(
                 "{} crops for {} faces",
@@ -57,7 +68,7 @@ impl Recropped {
 
     fn crop(&self, index: usize, own: CropBox) -> CropBox {
         match &self.crops {
-            Crops::Given(crops) => crops.get(index).copied().unwrap_or(own),
+            Crops::Given(crops) => crops.get(index).copied().flatten().unwrap_or(own),
             Crops::Disturbed { share, seed } => {
                 let mut rng = sample_rng(*seed, NOISE_STREAM, index as u64);
                 let mut normal = || -> f64 {

@@ -1,4 +1,4 @@
-//! Is the ellipse honest? How often the annotated point lies inside the ellipse that is drawn around the predicted one.
+//! Calibration of the ellipses: how often the annotated point lies inside the ellipse that is drawn around the predicted one.
 //!
 //! If errors were Gaussian with a heatmap's covariance, the squared Mahalanobis distance would follow the chi-squared
 //! distribution of two degrees of freedom: mean 2, median 2 ln 2, and a share of 1 - exp(-k²/2) within k standard deviations.
@@ -33,7 +33,7 @@ pub enum Rule {
 pub struct Coverage {
     /// Shares inside one, two and three standard deviations.
     pub inside: [f64; 3],
-    /// Mean squared Mahalanobis distance (2 for a Gaussian).
+    /// Mean squared Mahalanobis distance (2 for a Gaussian) of those that are finite.
     pub mean_squared: f64,
     /// Median squared Mahalanobis distance (1.386 for a Gaussian).
     pub median_squared: f64,
@@ -74,7 +74,7 @@ pub struct Calibration {
     pub raw: Coverage,
     /// And scaled, by either rule.
     pub rules: Vec<RuleFigures>,
-    /// Test landmarks whose heatmap has no ellipse (one lit pixel, or none); they count as outside.
+    /// Test landmarks whose heatmap has no ellipse (one lit pixel, or none), or that are not finite; they count as outside.
     pub without_ellipse: usize,
     pub points: Vec<PointCalibration>,
 }
@@ -136,7 +136,7 @@ pub fn calibrate(fit: &[PredictedFace], test: &[PredictedFace]) -> Result<Calibr
     })
 }
 
-/// Squared Mahalanobis distances by point and face; infinite where there is no ellipse.
+/// Squared Mahalanobis distances by point and face; infinite where there is no ellipse, or no finite point.
 fn distances(faces: &[PredictedFace], what: &str) -> Result<Vec<Vec<f64>>, TrainError> {
     let points = faces.first().map_or(0, |face| face.predicted.len());
     if points == 0 {
@@ -264,7 +264,7 @@ impl Calibration {
         }
         if self.without_ellipse > 0 {
             text += &format!(
-                "\n{} heatmaps have no ellipse and count as outside\n",
+                "\n{} landmarks have no ellipse or are not finite, and count as outside\n",
                 self.without_ellipse
             );
         }
@@ -399,6 +399,18 @@ mod tests {
         assert_eq!(found.without_ellipse, FACES / 2);
         assert!(found.points[0].raw.inside[2] < 0.51);
         assert!(found.table().contains("no ellipse"));
+        // Landmarks that are not finite are outside too, and change nothing else.
+        let others = calibrate(&faces(8, 0.0), &test[FACES / 2..]).unwrap();
+        for face in &mut test[..FACES / 2] {
+            face.predicted[1] = Point::new(f64::NAN, 0.0);
+        }
+        let lost = calibrate(&faces(8, 0.0), &test).unwrap();
+        assert_eq!(lost.without_ellipse, FACES);
+        let (lost, others) = (lost.points[1].raw, others.points[1].raw);
+        for (lost, of_others) in lost.inside.iter().zip(others.inside) {
+            assert!((lost - of_others / 2.0).abs() < 1e-12);
+        }
+        assert_eq!(lost.mean_squared, others.mean_squared);
         assert!(calibrate(&[], &test).is_err() && calibrate(&test, &[]).is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! Evaluations of the same faces against each other: is one network better, or are these faces just kind to it?
+//! Evaluations of the same faces against each other: figures side by side, and whether their differences are significant.
 //!
 //! The interval says how the difference in NME would move with other faces of the same kind. It does not say how it would move with
 //! another training run: for that, train with several seeds and compare the runs.
@@ -25,7 +25,7 @@ pub struct Contender {
     pub norm: String,
     /// FR and AUC threshold, a fraction.
     pub threshold: f64,
-    /// The faces' names and NMEs, fractions; None where the ends of the norm coincide.
+    /// The faces' names and NMEs, fractions; None where the normalizer is zero, NaN where there are no finite landmarks.
     pub faces: Vec<(String, Option<f64>)>,
     /// NME against the true landmarks; only synthetic faces have it.
     pub nme_truth: Option<f64>,
@@ -38,6 +38,8 @@ struct ScoresFile {
     norm: String,
     thresholds: ThresholdsFile,
     truth: Option<TruthFile>,
+    /// Not in files of earlier versions, whose null NMEs may be of either kind: those faces are left out.
+    non_finite: Option<Vec<String>>,
     per_face: Vec<FaceFile>,
 }
 
@@ -55,6 +57,8 @@ struct TruthFile {
 struct FaceFile {
     image: String,
     nme: Option<f64>,
+    #[serde(default)]
+    excluded: bool,
 }
 
 impl Contender {
@@ -80,6 +84,12 @@ impl Contender {
                 scores.per_face.len()
             )));
         }
+        let failures_are_known = scores.non_finite.is_some();
+        let nme = |face: &FaceFile| match face.nme {
+            _ if face.excluded => None,
+            None if failures_are_known => Some(f64::NAN),
+            nme => nme,
+        };
         Ok(Self {
             label,
             title: scores.title,
@@ -88,7 +98,8 @@ impl Contender {
             faces: scores
                 .per_face
                 .into_iter()
-                .map(|f| (f.image, f.nme))
+                .map(|f| (nme(&f), f))
+                .map(|(nme, f)| (f.image, nme))
                 .collect(),
             nme_truth: scores.truth.and_then(|t| t.nme),
         })
@@ -148,13 +159,17 @@ fn locate(path: &Path) -> Result<(PathBuf, String), TrainError> {
     }))
 }
 
-/// Figures of one contender over the faces that all have a number for.
+/// Figures of one contender over the faces compared.
 #[derive(Clone, Debug)]
 pub struct Standing {
     pub label: String,
     pub title: String,
+    /// Mean over the faces on which every contender has finite landmarks, so that all means are of the same faces.
     pub nme: f64,
+    /// Over all faces compared; those without finite landmarks are failures.
     pub figures: FailureAndAuc,
+    /// Faces on which it has no finite landmarks.
+    pub non_finite: usize,
     pub nme_truth: Option<f64>,
 }
 
@@ -164,16 +179,16 @@ pub struct Pair {
     /// Positions of the two in [`Comparison::standings`].
     pub a: usize,
     pub b: usize,
-    /// Mean of NME of `a` minus NME of `b`, a fraction: below 0 `a` is better.
+    /// Mean of NME of `a` minus NME of `b`, a fraction, over the faces on which both have finite landmarks: below 0 `a` is better.
     pub difference: f64,
     pub interval: Interval,
-    /// Shares of the faces on which each has the smaller error.
+    /// Shares of all faces compared on which each has the smaller error; no finite landmarks are worse than any error.
     pub a_better: f64,
     pub b_better: f64,
 }
 
 impl Pair {
-    /// Which of the two is better beyond the choice of faces; None where the interval holds 0.
+    /// Which of the two is significantly better at the bootstrap's level; None where the interval holds 0.
     pub fn winner(&self) -> Option<usize> {
         if self.interval.contains(0.0) {
             None
@@ -194,9 +209,11 @@ pub struct Comparison {
     pub pairs: Vec<Pair>,
     /// Names of the faces compared.
     pub images: Vec<String>,
-    /// For each contender the NME of each of these faces.
+    /// For each contender the NME of each of these faces; NaN where it has no finite landmarks.
     pub nmes: Vec<Vec<f64>>,
-    /// Names of faces left out, because some contender has no number for them.
+    /// Names of the compared faces on which some contender has no finite landmarks.
+    pub non_finite: Vec<String>,
+    /// Names of faces left out, because their normalizer is zero.
     pub left_out: Vec<String>,
     pub bootstrap: Bootstrap,
 }
@@ -228,6 +245,13 @@ pub fn compare(contenders: &[Contender], bootstrap: Bootstrap) -> Result<Compari
         .map(|c| kept.iter().filter_map(|&i| nme(c, i)).collect())
         .collect();
     let labels = labels(contenders);
+    let (finite, failed): (Vec<usize>, Vec<usize>) =
+        (0..kept.len()).partition(|&k| nmes.iter().all(|nmes| nmes[k].is_finite()));
+    if finite.is_empty() {
+        return Err(TrainError::Invalid(
+            "there is no face on which every evaluation has finite landmarks".into(),
+        ));
+    }
     let standings = contenders
         .iter()
         .zip(&nmes)
@@ -235,8 +259,9 @@ pub fn compare(contenders: &[Contender], bootstrap: Bootstrap) -> Result<Compari
         .map(|((c, nmes), label)| Standing {
             label,
             title: c.title.clone(),
-            nme: mean(nmes),
+            nme: mean(&finite.iter().map(|&k| nmes[k]).collect::<Vec<_>>()),
             figures: fr_auc_plain(nmes, first.threshold),
+            non_finite: nmes.iter().filter(|e| !e.is_finite()).count(),
             nme_truth: c.nme_truth,
         })
         .collect();
@@ -252,6 +277,7 @@ pub fn compare(contenders: &[Contender], bootstrap: Bootstrap) -> Result<Compari
         standings,
         pairs,
         images: names(&kept),
+        non_finite: names(&failed.iter().map(|&k| kept[k]).collect::<Vec<_>>()),
         nmes,
         left_out: names(&left),
         bootstrap,
@@ -263,7 +289,7 @@ fn too_few() -> TrainError {
 }
 
 fn nme(contender: &Contender, face: usize) -> Option<f64> {
-    contender.faces.get(face)?.1.filter(|e| e.is_finite())
+    contender.faces.get(face)?.1
 }
 
 fn match_faces(a: &Contender, b: &Contender) -> Result<(), TrainError> {
@@ -331,17 +357,23 @@ fn labels(contenders: &[Contender]) -> Vec<String> {
 
 fn pair(a: usize, b: usize, nmes: &[Vec<f64>], bootstrap: &Bootstrap) -> Option<Pair> {
     let (of_a, of_b) = (nmes.get(a)?, nmes.get(b)?);
-    let differences: Vec<f64> = of_a.iter().zip(of_b).map(|(a, b)| a - b).collect();
-    let share = |better: fn(&f64) -> bool| {
-        differences.iter().filter(|d| better(d)).count() as f64 / differences.len() as f64
+    let both = || of_a.iter().zip(of_b);
+    let differences: Vec<f64> = both()
+        .map(|(a, b)| a - b)
+        .filter(|d| d.is_finite())
+        .collect();
+    let share = |better: &[f64], worse: &[f64]| {
+        let pairs = better.iter().zip(worse);
+        let wins = pairs.filter(|(x, y)| x < y || (x.is_finite() && !y.is_finite()));
+        wins.count() as f64 / of_a.len() as f64
     };
     Some(Pair {
         a,
         b,
         difference: mean(&differences),
         interval: bootstrap.mean_interval(&differences)?,
-        a_better: share(|d| *d < 0.0),
-        b_better: share(|d| *d > 0.0),
+        a_better: share(of_a, of_b),
+        b_better: share(of_b, of_a),
     })
 }
 
@@ -424,6 +456,26 @@ mod tests {
         assert_eq!(found.left_out, ["3.jpg"]);
         assert_eq!((found.images.len(), found.nmes[0].len()), (9, 9));
         assert_eq!(found.pairs[0].difference, 0.0);
+    }
+
+    #[test]
+    fn landmarks_that_are_not_finite_are_failures_and_lose_the_face() {
+        let mut one = contender("one", &errors(10, 0.0));
+        one.faces[3].1 = Some(f64::NAN);
+        let sides = [one, contender("other", &errors(10, 0.001))];
+        let found = compare(&sides, Bootstrap::default()).expect("a comparison");
+        assert!(found.left_out.is_empty());
+        assert_eq!(found.non_finite, ["3.jpg"]);
+        let [a, b] = &found.standings[..] else {
+            panic!("two of them");
+        };
+        assert_eq!((a.non_finite, b.non_finite), (1, 0));
+        assert!((a.figures.fr - b.figures.fr - 0.1).abs() < 1e-12);
+        // The means and the difference are of the nine faces that both have.
+        assert!((a.nme - b.nme + 0.001).abs() < 1e-12);
+        let pair = &found.pairs[0];
+        assert!((pair.difference + 0.001).abs() < 1e-12);
+        assert_eq!((pair.a_better, pair.b_better), (0.9, 0.1));
     }
 
     #[test]

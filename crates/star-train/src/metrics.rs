@@ -4,12 +4,15 @@
 use serde::{Deserialize, Serialize};
 use star_data::{Norm, Point};
 
+use crate::nan;
+
 /// Width of a bin of the cumulative error distribution (CED).
 const STEP: f64 = 1e-4;
 
 /// Mean distance between predicted and true points of one face over the norm's distance (a fraction, not per cent).
 ///
-/// Infinite or NaN where the two ends of the norm coincide: the caller reports and excludes such faces.
+/// Infinite or NaN where there is no [`normalizer`]: the caller excludes such faces and says so. NaN or infinite too where a predicted
+/// point is: such a face is a failure (REFERENCE M4).
 pub fn nme(predicted: &[Point], truth: &[Point], norm: &Norm) -> f64 {
     let sum: f64 = predicted
         .iter()
@@ -19,12 +22,20 @@ pub fn nme(predicted: &[Point], truth: &[Point], norm: &Norm) -> f64 {
     sum / truth.len() as f64 / norm.distance(truth)
 }
 
-/// Failure rate and area under the CED at one threshold.
+/// What a face's errors are divided by, in pixels; None where that is zero (REFERENCE M5) or not finite.
+pub fn normalizer(annotated: &[Point], norm: &Norm) -> Option<f64> {
+    let distance = norm.distance(annotated);
+    (distance > 0.0 && distance.is_finite()).then_some(distance)
+}
+
+/// Failure rate and area under the CED at one threshold; NaN for no faces.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureAndAuc {
-    /// Share of faces with an NME above the last bin.
+    /// Share of faces with an NME above the last bin, or with none that is finite.
+    #[serde(deserialize_with = "nan::read")]
     pub fr: f64,
     /// Area under the CED from 0 to the threshold, divided by the threshold.
+    #[serde(deserialize_with = "nan::read")]
     pub auc: f64,
 }
 

@@ -6,7 +6,9 @@ use serde::Serialize;
 use star_data::{CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp};
 use star_model::StarNet;
 
-use crate::{covariance::Covariance, error::TrainError, host::to_host, readout::Readout};
+use crate::{
+    covariance::Covariance, error::TrainError, host::to_host, passes::in_passes, readout::Readout,
+};
 
 /// Heatmap cells around a landmark within which mass counts as agreeing with it.
 const NEAR_CELLS: f64 = 3.0;
@@ -40,7 +42,8 @@ pub struct Refined {
 
 /// Predicts faces of any number of pictures, `batch` at a time.
 ///
-/// With more than one pass each face is cropped again by `rule` around the points of the pass before; where they have no box the crop stays.
+/// With more than one pass each face is cropped again by `rule` around the points of the pass before; where they have no box
+/// (all in one place, or not finite) the crop stays.
 ///
 /// # Errors
 /// A crop without size.
@@ -54,18 +57,28 @@ pub fn predict_passes<B: Backend>(
 ) -> Result<Vec<Refined>, TrainError> {
     let mut all = Vec::with_capacity(views.len());
     for some in views.chunks(batch.max(1)) {
-        let mut views = some.to_vec();
-        let mut predictions = predict_batch(net, &views, device)?;
-        for _ in 1..passes {
-            for (view, prediction) in views.iter_mut().zip(&predictions) {
-                view.crop = rule.crop_of_points(&prediction.points).unwrap_or(view.crop);
-            }
-            predictions = predict_batch(net, &views, device)?;
-        }
+        let mut crops: Vec<Option<CropBox>> = some.iter().map(|view| Some(view.crop)).collect();
+        // The crops that the network saw last.
+        let seen = |crops: &[Option<CropBox>]| -> Vec<View> {
+            let faces = some.iter().zip(crops);
+            faces
+                .map(|(view, crop)| View {
+                    crop: crop.unwrap_or(view.crop),
+                    ..*view
+                })
+                .collect()
+        };
+        let predictions = in_passes(
+            &mut crops,
+            rule,
+            passes,
+            |prediction: &Prediction| &prediction.points,
+            |crops| predict_batch(net, &seen(crops), device),
+        )?;
         all.extend(
             predictions
                 .into_iter()
-                .zip(views)
+                .zip(seen(&crops))
                 .map(|(prediction, view)| Refined {
                     prediction,
                     crop: view.crop,

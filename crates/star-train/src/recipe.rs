@@ -343,13 +343,17 @@ impl Recipe {
             ("loss.point_weight", self.loss.point_weight),
             ("loss.edge_weight", self.loss.edge_weight),
             ("loss.star.weight", self.loss.star.weight),
-            ("eval.threshold", self.eval.threshold),
         ] {
             if !(value.is_finite() && value >= 0.0) {
                 return refuse(format!(
                     "{key} = {value}: must be a finite number, 0 or above"
                 ));
             }
+        }
+        // 0 stands for the layout's own.
+        if self.eval.threshold != 0.0 {
+            check_threshold(self.eval.threshold)
+                .map_err(|e| TrainError::Recipe(format!("eval.threshold = {e}")))?;
         }
         if !(0.0..1.0).contains(&self.data.held_out) {
             return refuse(format!(
@@ -381,6 +385,24 @@ impl Recipe {
 
 fn refuse<T>(message: String) -> Result<T, TrainError> {
     Err(TrainError::Recipe(message))
+}
+
+/// Whether a number can be the threshold of FR and AUC: a fraction above 0 and up to 1.
+///
+/// # Errors
+/// Names the number, and the fraction that was perhaps meant.
+pub fn check_threshold(threshold: f64) -> Result<(), String> {
+    if threshold > 0.0 && threshold <= 1.0 {
+        return Ok(());
+    }
+    let meant = if threshold > 1.0 && threshold <= 100.0 {
+        format!("; did you mean {} ({threshold} %)?", threshold / 100.0)
+    } else {
+        ", such as 0.08 for 8 %".into()
+    };
+    Err(format!(
+        "{threshold}: the threshold is a fraction above 0 and up to 1{meant}"
+    ))
 }
 
 /// A built-in layout by its name, or one's own by the path of its TOML file.
@@ -490,6 +512,9 @@ mod tests {
             ("train.learning_rate=nan", "train.learning_rate"),
             ("train.milestones=[5, 3]", "train.milestones"),
             ("data.held_out=1.5", "data.held_out"),
+            ("eval.threshold=8", "did you mean 0.08 (8 %)?"),
+            ("eval.threshold=-0.1", "eval.threshold"),
+            ("eval.threshold=nan", "eval.threshold"),
             ("train.epochs", "key=value"),
             ("seed.x=1", "seed"),
         ] {

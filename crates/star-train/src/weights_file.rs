@@ -85,6 +85,12 @@ pub fn read_weights<B: Backend>(
 }
 
 impl<B: Backend> TrainedNet<B> {
+    /// The faces that the weights were selected on, where their provenance says so (`.. weights of epoch 3, NME 4.2 % on held-out`).
+    pub fn selected_on(&self) -> Option<&str> {
+        let (_, faces) = self.provenance.rsplit_once(" % on ")?;
+        Some(faces)
+    }
+
     /// The network, if it is the one that a recipe describes.
     ///
     /// # Errors

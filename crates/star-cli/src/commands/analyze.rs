@@ -19,7 +19,7 @@ use crate::{
     writable::check_folder,
 };
 
-/// How heatmaps are stretched, point by point, and what that has to do with the errors
+/// Anisotropy of the heatmaps, point by point, and of the errors
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example:

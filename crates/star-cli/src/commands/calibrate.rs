@@ -15,12 +15,12 @@ use star_train::{
 use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
-    error::CliError,
+    error::{CliError, refuse_overwriting},
     progress::Printer,
     writable::check_file,
 };
 
-/// Is the ellipse honest? How often annotated points lie inside the ellipses around predicted ones
+/// Calibration of the ellipses: how often annotated points lie inside those around predicted ones
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -88,7 +88,13 @@ struct Document<'a> {
 
 fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     for file in [&args.json, &args.csv].into_iter().flatten() {
+        refuse_overwriting(file, &[&args.lists.weights, &args.fit, &args.test])?;
         check_file(file)?;
+    }
+    if args.json.is_some() && args.json == args.csv {
+        return Err(CliError::Usage(
+            "--json and --csv name the same file; give each its own.".into(),
+        ));
     }
     let trained = read_weights::<B>(&args.lists.weights, device)?;
     let mut fit = args.lists.open(&args.fit, &trained.layout)?;

@@ -64,8 +64,14 @@ fn print(comparison: &Comparison) {
     );
     if !comparison.left_out.is_empty() {
         println!(
-            "left out, because one has no NME for them: {}",
+            "left out, because their normalizer is zero: {}",
             comparison.left_out.join(", ")
+        );
+    }
+    if !comparison.non_finite.is_empty() {
+        println!(
+            "without finite landmarks in one of them, counted as failures there, not in NME and A - B: {}",
+            comparison.non_finite.join(", ")
         );
     }
     let standings = &comparison.standings;
@@ -82,11 +88,12 @@ fn print(comparison: &Comparison) {
 
     let bootstrap = &comparison.bootstrap;
     println!(
-        "\nA - B in points of NME, {} % interval of {} resamples of the faces (seed {})",
+        "\nA - B: difference in NME, percentage points; {} % bootstrap interval, {} resamples of the faces (seed {})",
         bootstrap.level * 100.0,
         bootstrap.resamples,
         bootstrap.seed
     );
+    let significant = format!("significant at {} %", bootstrap.level * 100.0);
     let rows = comparison.pairs.iter().map(|p| {
         let label = |i: usize| standings[i].label.clone();
         vec![
@@ -100,7 +107,8 @@ fn print(comparison: &Comparison) {
             ),
             format!("{:.1} %", p.a_better * 100.0),
             format!("{:.1} %", p.b_better * 100.0),
-            p.winner().map_or_else(|| "neither".into(), label),
+            p.winner()
+                .map_or_else(|| "no".into(), |w| format!("{} better", label(w))),
         ]
     });
     print_table(
@@ -111,7 +119,7 @@ fn print(comparison: &Comparison) {
             "interval",
             "A better on",
             "B better on",
-            "better beyond the choice of faces",
+            &significant,
         ],
         rows,
     );

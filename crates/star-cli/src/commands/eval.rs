@@ -7,9 +7,14 @@ use clap::ValueEnum;
 use star_data::Recropped;
 use star_model::StarNetConfig;
 use star_train::{
-    EvalOptions, EvalSet,
-    detect::{SeetaFace, crops_for_faces, found_faces},
-    eval_report, predict_in_passes, read_weights,
+    BoxNoise, BoxSource, EvalOptions, EvalSet, Protocol,
+    detect::{SeetaFace, crops_for_faces, found_faces, missed_faces},
+    eval_report,
+    evaluate::MissedFaces,
+    predict_in_passes,
+    protocol::FaceCounts,
+    read_weights,
+    recipe::check_threshold,
     run_dir::write_json,
     score, score_table,
 };
@@ -18,6 +23,7 @@ use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, refuse_overwriting},
+    finder::finds_faces,
     progress::Printer,
     writable::{check_file, check_folder},
 };
@@ -57,9 +63,12 @@ pub struct Args {
     /// FR and AUC threshold as a fraction [default: the published one: 0.05 for 300-W, otherwise 0.1]
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
-    /// Where the crops come from; faces that the detector misses are counted and left out
+    /// Where the crops come from; FR is given without and with the faces that the detector misses, then as failures
     #[arg(long, value_enum, default_value = "list")]
     boxes: Boxes,
+    /// The landmarks are of faces, although the layout is not a built-in one; with --boxes detector
+    #[arg(long)]
+    find_faces: bool,
     /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
     passes: u16,
@@ -69,10 +78,10 @@ pub struct Args {
 }
 
 fn threshold(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(t) if t > 0.0 && t <= 1.0 => Ok(t),
-        _ => Err("give a fraction above 0 and up to 1, such as 0.08 for 8 %".into()),
-    }
+    let threshold: f64 =
+        (text.parse()).map_err(|_| "give a fraction, such as 0.08 for 8 %".to_owned())?;
+    check_threshold(threshold)?;
+    Ok(threshold)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -120,7 +129,20 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             "--box-noise stands for a detector's errors; --boxes detector has its own. Give one of them.".into(),
         ));
     }
+    if args.boxes == Boxes::List && args.find_faces {
+        return Err(CliError::Usage(
+            "--find-faces is for --boxes detector; the crops of the annotation file need no detector.".into(),
+        ));
+    }
     let trained = read_weights::<B>(&args.lists.weights, device)?;
+    if args.boxes == Boxes::Detector && !finds_faces(&trained.layout, args.find_faces) {
+        return Err(CliError::Usage(format!(
+            "the landmarks of {} are those of the layout `{}`, and the detector finds faces only. Leave --boxes detector out; if they are of \
+             faces after all, add --find-faces.",
+            args.lists.weights.display(),
+            trained.layout.name
+        )));
+    }
     let mut title = args.annotations.display().to_string();
     let mut faces = args.lists.open(&args.annotations, &trained.layout)?;
     if let Some(share) = args.box_noise {
@@ -139,8 +161,39 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     if !options.norm.is_empty() {
         trained.layout.norm(Some(&options.norm))?;
     }
+    let norm_name = match options.norm.as_str() {
+        "" => &trained.layout.default_norm,
+        norm => norm,
+    };
+    let norm = trained.layout.norm(Some(norm_name))?;
+    let asked = faces.len();
+    let protocol = Protocol {
+        annotations: args.annotations.display().to_string(),
+        weights_file: args.lists.weights.display().to_string(),
+        weights: trained.provenance.clone(),
+        selection: trained.selected_on().map(str::to_owned),
+        boxes: BoxSource::List,
+        box_noise: args.box_noise.map(|share| BoxNoise {
+            share,
+            seed: BOX_NOISE_SEED,
+        }),
+        passes: args.passes.into(),
+        crop: (args.passes > 1).then_some(trained.crop),
+        norm: norm_name.to_owned(),
+        threshold: match options.threshold {
+            0.0 => trained.layout.threshold,
+            threshold => threshold,
+        },
+        faces: FaceCounts {
+            asked,
+            found: asked,
+            missed: 0,
+            excluded: 0,
+            non_finite: 0,
+        },
+    };
     let mut printer = Printer::default();
-    let mut run = |set: &EvalSet| -> Result<_, CliError> {
+    let mut run = |set: &EvalSet, protocol: &Protocol, missed: Option<&MissedFaces>| {
         let predicted = predict_in_passes(
             &trained.net,
             set,
@@ -152,46 +205,66 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         )?;
         printer.finish();
         let title = format!("{} ({})", set.title, trained.provenance);
-        let scores = score(&title, &predicted, set, &options)?;
-        println!("{}", score_table(&scores));
-        Ok((predicted, scores))
-    };
-    if args.boxes == Boxes::Detector {
-        let crops = crops_for_faces(&SeetaFace::new()?, faces.as_ref(), &trained.crop)?;
-        let found = found_faces(faces, &crops)?;
-        println!(
-            "the detector found {} of {} faces",
-            found.own.len(),
-            crops.len()
-        );
-        if found.own.is_empty() {
-            return Ok(ExitCode::FAILURE);
+        let mut scores = score(&title, &predicted, set, &options)?;
+        if let Some(missed) = missed {
+            scores = scores.with_missed(missed);
         }
-        run(&EvalSet {
+        let mut protocol = protocol.clone();
+        protocol.faces.excluded = scores.excluded.len();
+        protocol.faces.non_finite = scores.non_finite.len();
+        scores.protocol = Some(protocol);
+        println!("{}", score_table(&scores));
+        Ok::<_, CliError>((predicted, scores))
+    };
+    let (set, (predicted, scores)) = if args.boxes == Boxes::Detector {
+        let crops = crops_for_faces(&SeetaFace::new()?, faces.as_ref(), &trained.crop)?;
+        let missed = missed_faces(faces.as_ref(), &crops, norm)?;
+        let found = found_faces(faces, &crops)?;
+        println!("the detector found {} of {asked} faces", found.own.len());
+        if found.own.is_empty() {
+            return Err(CliError::Usage(format!(
+                "the detector found none of the {asked} faces, so there is nothing to evaluate. Look at some of the images with \
+                 `star data show`, or leave --boxes detector out.",
+            )));
+        }
+        let faces = FaceCounts {
+            found: found.own.len(),
+            missed: missed.all,
+            ..protocol.faces
+        };
+        let own = EvalSet {
             title: format!("{title}, the faces found, the list's crops"),
             faces: found.own,
-        })?;
-        faces = found.detected;
-        title += ", the detector's crops";
-    }
-    let set = EvalSet { title, faces };
-    let (predicted, scores) = run(&set)?;
+        };
+        let of_list = Protocol {
+            faces,
+            ..protocol.clone()
+        };
+        run(&own, &of_list, None)?;
+        let set = EvalSet {
+            title: format!("{title}, the detector's crops"),
+            faces: found.detected,
+        };
+        let of_detector = Protocol {
+            faces,
+            boxes: BoxSource::Detector,
+            crop: Some(trained.crop),
+            ..protocol
+        };
+        let result = run(&set, &of_detector, Some(&missed))?;
+        (set, result)
+    } else {
+        let set = EvalSet { title, faces };
+        let result = run(&set, &protocol, None)?;
+        (set, result)
+    };
     if let Some(path) = args.json {
         write_json(&path, &scores)?;
         println!("figures of every face: {}", path.display());
     }
     if let Some(dir) = args.report {
         let name = args.annotations.file_stem().unwrap_or_default();
-        let all = ("all".to_string(), (0..predicted.len()).collect());
-        let parts = scores.subsets.iter();
-        let subsets: Vec<_> = std::iter::once(all)
-            .chain(parts.map(|part| (part.name.clone(), part.indices.clone())))
-            .collect();
-        let notes = [
-            ("Annotations", args.annotations.display().to_string()),
-            ("Weights file", args.lists.weights.display().to_string()),
-            ("Network", network(&trained.config)),
-        ];
+        let notes = [("Network", network(&trained.config))];
         let inputs = eval_report::Inputs {
             title: &name.to_string_lossy(),
             weights: &trained.provenance,
@@ -199,7 +272,6 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             scores: &scores,
             faces: &predicted,
             pictures: set.faces.as_ref(),
-            subsets: &subsets,
         };
         eval_report::write(&dir, &inputs)?;
         println!("report: {}", dir.join("index.html").display());

@@ -77,9 +77,9 @@ struct ExportArgs {
     /// Store numbers as f16; only for `safetensors`
     #[arg(long)]
     half: bool,
-    /// Which weights of a .pkl
-    #[arg(long, value_enum, default_value = "net")]
-    which: Which,
+    /// Which weights of a .pkl [default: net]
+    #[arg(long, value_enum)]
+    which: Option<Which>,
     /// Where to write
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
@@ -224,6 +224,13 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
         ));
     }
     let published = is_published(weights);
+    if args.which.is_some() && !published {
+        return Err(CliError::Usage(format!(
+            "--which chooses among the weights of a published .pkl; {} holds one set of weights. Leave --which out.",
+            weights.display()
+        )));
+    }
+    let which = args.which.unwrap_or(Which::Net);
     match args.format {
         ExportFormat::Safetensors if published => {
             return Err(CliError::Usage(format!(
@@ -241,9 +248,9 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
             save_weights_as(&loaded.net, &loaded.config, &loaded.extra, precision, out)?;
         }
         ExportFormat::PytorchSafetensors => {
-            state::<B>(weights, args.which, device)?.write_safetensors(out)?;
+            state::<B>(weights, which, device)?.write_safetensors(out)?;
         }
-        ExportFormat::Npz => write_npz(&state::<B>(weights, args.which, device)?, out)?,
+        ExportFormat::Npz => write_npz(&state::<B>(weights, which, device)?, out)?,
     }
     println!("{}: written to {}", weights.display(), out.display());
     Ok(ExitCode::SUCCESS)

@@ -135,18 +135,54 @@ pub struct Args {
         default_value = "png"
     )]
     pictures: Vec<PictureKind>,
-    /// What is drawn on them; several with commas
-    #[arg(
-        help_heading = "Results",
-        long,
-        value_enum,
-        value_delimiter = ',',
-        default_value = "points,edges,ellipses"
-    )]
+    /// What is drawn on them; several with commas [default: points,edges,ellipses]
+    #[arg(help_heading = "Results", long, value_enum, value_delimiter = ',')]
     draw: Vec<Part>,
-    /// Ellipses are drawn at this many standard deviations of the heatmaps
-    #[arg(help_heading = "Results", long, value_name = "N", default_value_t = 2.0, value_parser = positive)]
-    sigma: f64,
+    /// Ellipses are drawn at this many standard deviations of the heatmaps [default: 2]
+    #[arg(help_heading = "Results", long, value_name = "N", value_parser = positive)]
+    sigma: Option<f64>,
+}
+
+impl Args {
+    /// Whether this is drawn.
+    fn draws(&self, part: Part) -> bool {
+        if self.draw.is_empty() {
+            [Part::Points, Part::Edges, Part::Ellipses].contains(&part)
+        } else {
+            self.draw.contains(&part)
+        }
+    }
+
+    /// Standard deviations of the ellipses.
+    fn sigma(&self) -> f64 {
+        self.sigma.unwrap_or(2.0)
+    }
+
+    /// Refuses flags that could have no effect beside the others.
+    fn check(&self) -> Result<(), CliError> {
+        let refuse = |why: &str| Err(CliError::Usage(why.into()));
+        let none = self.pictures.contains(&PictureKind::None);
+        if none && self.pictures.len() > 1 {
+            return refuse("--pictures: `none` goes without other kinds");
+        }
+        if none && !self.draw.is_empty() {
+            return refuse(
+                "--draw says what is drawn on the images, and --pictures none asks for no images. Leave one of them out.",
+            );
+        }
+        if self.sigma.is_some() && (none || !self.draws(Part::Ellipses)) {
+            return refuse(
+                "--sigma is the size of the ellipses, and none are drawn. Add `ellipses` to --draw (and --pictures png), or leave --sigma out.",
+            );
+        }
+        if self.annotations.is_some() && self.margin.is_some() && self.passes == 1 {
+            return refuse(
+                "--margin has no effect: the crops of --annotations are the annotation file's own. Add --passes 2 to crop again around the \
+                 landmarks of the first pass, or leave --margin out.",
+            );
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -203,11 +239,7 @@ fn share(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    if args.pictures.contains(&PictureKind::None) && args.pictures.len() > 1 {
-        return Err(CliError::Usage(
-            "--pictures: `none` goes without other kinds".into(),
-        ));
-    }
+    args.check()?;
     run_on(args.backend.backend, PredictJob(args))
 }
 
@@ -309,19 +341,19 @@ fn track_config(args: &Args, rule: CropRule) -> TrackConfig {
 type Items = (Box<dyn Iterator<Item = Item> + Send>, Option<u64>);
 
 fn items<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Items, CliError> {
+    let faces = if args.boxes.is_empty() {
+        Faces::Find
+    } else {
+        Faces::Boxes
+    };
     if let Some(size) = args.raw_video {
-        return Ok((Box::new(raw_video::frames(size)), None));
+        return Ok((Box::new(raw_video::frames(size, faces)), None));
     }
     if let Some(list) = &args.annotations {
         let pictures = inputs::of_list(list, args.images.as_deref(), &trained.layout)?;
         let count = pictures.len() as u64;
         return Ok((Box::new(pictures.into_iter()), Some(count)));
     }
-    let faces = if args.boxes.is_empty() {
-        Faces::Find
-    } else {
-        Faces::Boxes
-    };
     let (pictures, count) = inputs::of_arguments(&args.inputs, &args.out)?;
     Ok((
         Box::new(pictures.map(move |picture| Item::new(picture, faces.clone()))),

@@ -3,6 +3,7 @@
 mod about;
 mod asked;
 mod connections;
+mod deadline;
 mod guard;
 mod look;
 mod network;
@@ -37,6 +38,9 @@ use crate::{
     shipped::weights_or_shipped,
 };
 
+/// Faces of a picture where --max-faces does not say.
+const MOST_FACES: u16 = 32;
+
 /// Try a network in the browser: a page on this machine
 ///
 /// Drop a photo, or use the camera: points, edges and ellipses are drawn over it, and can be downloaded. The page is there for this
@@ -63,9 +67,9 @@ pub struct Args {
     #[arg(long)]
     open: bool,
 
-    /// Most faces of a picture; the most prominent are kept
-    #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
-    max_faces: u16,
+    /// Most faces of a picture that the detector finds; the most prominent are kept [default: 32]
+    #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    max_faces: Option<u16>,
     /// Passes of the network that the page begins with: each after the first sees the face cropped around the points of the pass before
     #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     passes: u8,
@@ -82,9 +86,19 @@ pub struct Args {
     /// Largest upload, in MiB
     #[arg(help_heading = "Limits", long, value_name = "MIB", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=256))]
     max_upload: u16,
-    /// Longest time that an upload may take, in seconds
+    /// Longest time that an upload may take, in seconds; also a request's head, and reading an answer
     #[arg(help_heading = "Limits", long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..))]
     upload_time: u16,
+    /// Longest time from an upload to its answer, in seconds: decoding, detector, waiting for the network and the network
+    #[arg(help_heading = "Limits", long, value_name = "SECONDS", default_value_t = 60.0, value_parser = some_time)]
+    answer_time: f64,
+}
+
+fn some_time(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(seconds),
+        _ => Err("give a number of seconds above 0 and up to 3600".into()),
+    }
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
@@ -114,8 +128,16 @@ fn serve<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliErr
     let bounds = Bounds {
         bytes: usize::from(args.max_upload) << 20,
         time: Duration::from_secs(args.upload_time.into()),
+        answer: Duration::from_secs_f64(args.answer_time),
     };
     let faces = finds_faces(&trained.layout, args.find_faces);
+    if args.max_faces.is_some() && !faces {
+        return Err(CliError::Usage(format!(
+            "--max-faces limits what the face detector finds, and the landmarks of the layout `{}` are not taken to be of faces. Leave it \
+             out; if they are of faces after all, add --find-faces.",
+            trained.layout.name
+        )));
+    }
     let about = About {
         layout: &trained.layout,
         shared: &shared,
@@ -132,7 +154,7 @@ fn serve<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliErr
             detector: faces.then(SeetaFace::new).transpose()?,
             layout: shared.layout.clone(),
             rule,
-            most_faces: args.max_faces.into(),
+            most_faces: args.max_faces.unwrap_or(MOST_FACES).into(),
         },
         bounds,
         passes: args.passes.into(),
@@ -152,8 +174,11 @@ fn serve<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliErr
         let http = scope.spawn(move || answer_http(listener, app, bounds.time, &stop));
         // Ends when the other thread has dropped all that could ask.
         answering.answer(questions);
-        http.join()
-            .unwrap_or_else(|_| Err(CliError::Usage("the server ended in a panic".into())))
+        http.join().unwrap_or_else(|_| {
+            Err(CliError::Usage(
+                "an internal error (a panic) ended the server".into(),
+            ))
+        })
     })?;
     say("stopped");
     Ok(ExitCode::SUCCESS)

@@ -39,10 +39,18 @@ impl Analysis {
                 text += &format!("  {:<24}{}\n", role.role, row(&role.figures));
             }
         }
+        let size = &self.rank_size;
         text += &format!(
             "\nrank correlation of anisotropy and error ratio, over the points: {:.2}\n\
-             rank correlation of a heatmap's size and its error, over all heatmaps: {:.2}\n",
-            self.rank_anisotropy, self.rank_size
+             rank correlation of heatmap size and error, within each point over the faces: mean {:.2}, median {:.2}, from {:.2} to {:.2}; \
+             above 0 at {} of {} points\n",
+            self.rank_anisotropy,
+            size.mean,
+            size.median,
+            size.least,
+            size.most,
+            size.positive,
+            size.points
         );
         if self.without_ellipse > 0 {
             text += &format!(
@@ -52,9 +60,16 @@ impl Analysis {
         }
         if !self.excluded.is_empty() {
             text += &format!(
-                "{} faces left out because the ends of the norm coincide: {}\n",
+                "{} faces left out because their normalizer is zero: {}\n",
                 self.excluded.len(),
                 self.excluded.join(", ")
+            );
+        }
+        if !self.non_finite.is_empty() {
+            text += &format!(
+                "{} faces left out because their landmarks are not finite: {}\n",
+                self.non_finite.len(),
+                self.non_finite.join(", ")
             );
         }
         text
@@ -63,7 +78,7 @@ impl Analysis {
     /// One line a point; lengths are fractions of the norm.
     pub fn csv(&self) -> String {
         let mut text = String::from(
-            "point,edge,role,heatmaps,major,minor,anisotropy,error_major,error_minor,error_ratio,x,y,heatmap_xx,heatmap_xy,heatmap_yy,error_xx,error_xy,error_yy\n",
+            "point,edge,role,heatmaps,major,minor,anisotropy,error_major,error_minor,error_ratio,x,y,heatmap_xx,heatmap_xy,heatmap_yy,error_xx,error_xy,error_yy,rank_size\n",
         );
         for p in &self.points {
             let edge = p.edge.as_deref().unwrap_or_default();
@@ -90,6 +105,7 @@ impl Analysis {
                 p.error.xx,
                 p.error.xy,
                 p.error.yy,
+                p.rank_size,
             ] {
                 text += &format!(",{value:.6e}");
             }

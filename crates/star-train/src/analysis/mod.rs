@@ -1,4 +1,4 @@
-//! How heatmaps are stretched, and what that has to do with the errors: the analysis behind STAR loss, on any test set.
+//! How anisotropic heatmaps are, and whether the errors are so too: the analysis behind STAR loss, on any test set.
 //!
 //! All lengths are fractions of the layout's norm (the inter-ocular distance), and directions are those of each heatmap's own
 //! major and minor axis. An error is the annotated point minus the predicted one.
@@ -13,8 +13,12 @@ use star_data::{Affine, Layout, Point};
 pub use roles::{Role, roles};
 
 use crate::{
-    calibration::median, covariance::Covariance, error::TrainError, evaluate::PredictedFace,
-    metrics::nme,
+    calibration::median,
+    covariance::Covariance,
+    error::TrainError,
+    evaluate::PredictedFace,
+    metrics::{nme, normalizer},
+    quantile::quantile,
 };
 
 /// Faces are cut into this many equal parts by their NME.
@@ -35,7 +39,7 @@ pub struct Figures {
     pub error_major: f64,
     /// And along the minor axis.
     pub error_minor: f64,
-    /// Ratio of the median absolute errors along and across: what the anisotropy promises, seldom swayed by gross errors.
+    /// Ratio of the median absolute errors along and across: what the anisotropy predicts; medians, because of gross errors.
     pub error_ratio: f64,
 }
 
@@ -54,6 +58,35 @@ pub struct PointFigures {
     pub heatmap: Covariance,
     /// Covariance of the errors about their mean, in that frame.
     pub error: Covariance,
+    /// Spearman's rank correlation, over the faces, of the heatmap's size (root of the eigenvalues' sum) and the length of the error.
+    pub rank_size: f64,
+}
+
+/// How a figure is distributed over the points. Points where it is not defined (NaN) are left out.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Distribution {
+    /// Points that have it.
+    pub points: usize,
+    pub mean: f64,
+    pub least: f64,
+    pub median: f64,
+    pub most: f64,
+    /// How many are above 0.
+    pub positive: usize,
+}
+
+impl Distribution {
+    fn of(values: impl Iterator<Item = f64>) -> Self {
+        let mut values: Vec<f64> = values.filter(|v| !v.is_nan()).collect();
+        Self {
+            points: values.len(),
+            mean: values.iter().sum::<f64>() / values.len() as f64,
+            least: quantile(&mut values, 0.0),
+            median: quantile(&mut values, 0.5),
+            most: quantile(&mut values, 1.0),
+            positive: values.iter().filter(|v| **v > 0.0).count(),
+        }
+    }
 }
 
 /// The landmarks of one role.
@@ -82,8 +115,10 @@ pub struct Analysis {
     /// The norm that lengths are divided by.
     pub norm: String,
     pub faces: usize,
-    /// Faces left out because the ends of the norm coincide.
+    /// Faces left out because their normalizer is zero.
     pub excluded: Vec<String>,
+    /// Faces left out because their predicted landmarks are not finite.
+    pub non_finite: Vec<String>,
     /// Heatmaps without an ellipse (one lit pixel, or none), left out.
     pub without_ellipse: usize,
     pub all: Figures,
@@ -92,8 +127,9 @@ pub struct Analysis {
     pub parts: Vec<Part>,
     /// Spearman's rank correlation, over the points, of anisotropy and error ratio.
     pub rank_anisotropy: f64,
-    /// Spearman's rank correlation, over all heatmaps, of the root of the eigenvalues' sum and the length of the error.
-    pub rank_size: f64,
+    /// Over the points, their [`PointFigures::rank_size`]. Within a point, because over all heatmaps together the correlation would mostly
+    /// say that some points have larger heatmaps and larger errors than others.
+    pub rank_size: Distribution,
     pub points: Vec<PointFigures>,
 }
 
@@ -113,21 +149,29 @@ struct Sight {
 /// Analyses predicted faces of a layout.
 ///
 /// # Errors
-/// When no face is left: none given, or the norm has no length in any.
+/// When no face is left: none given, or none with a normalizer and finite landmarks.
 pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, TrainError> {
     let norm = layout.norm(None)?;
-    let (kept, left): (Vec<&PredictedFace>, Vec<_>) = faces.iter().partition(|face| {
+    let (usable, left): (Vec<&PredictedFace>, Vec<_>) = faces.iter().partition(|face| {
         let whole = [
             face.predicted.len(),
             face.annotated.len(),
             face.covariance.len(),
         ];
-        whole == [layout.points; 3] && norm.distance(&face.annotated) > 0.0
+        whole == [layout.points; 3] && normalizer(&face.annotated, norm).is_some()
+    });
+    let (kept, lost): (Vec<&PredictedFace>, Vec<_>) = (usable.into_iter()).partition(|face| {
+        face.predicted
+            .iter()
+            .all(|p| p.x.is_finite() && p.y.is_finite())
     });
     if kept.is_empty() {
-        return Err(TrainError::Invalid(
-            "there is no face to analyse: the list is empty, or the ends of the norm coincide in every face".into(),
-        ));
+        return Err(TrainError::Invalid(format!(
+            "there is no face to analyse: of {} faces {} have a zero normalizer, {} no finite landmarks",
+            faces.len(),
+            left.len(),
+            lost.len()
+        )));
     }
     let frames: Vec<Affine> = kept.iter().map(|face| frame(face, layout)).collect();
     let mut sights = Vec::with_capacity(kept.len() * layout.points);
@@ -161,6 +205,7 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Tra
                 place: shape[i],
                 heatmap,
                 error,
+                rank_size: rank_size(sights.iter().filter(|s| s.point == i)),
             }
         })
         .collect();
@@ -174,6 +219,7 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Tra
         norm: layout.default_norm.clone(),
         faces: kept.len(),
         excluded: left.iter().map(|face| face.name.clone()).collect(),
+        non_finite: lost.iter().map(|face| face.name.clone()).collect(),
         without_ellipse: kept.len() * layout.points - sights.len(),
         all: figures(sights.iter()),
         roles: by_role(&sights, &roles),
@@ -184,14 +230,15 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Tra
                 .map(|p| (p.figures.anisotropy, p.figures.error_ratio))
                 .collect::<Vec<_>>(),
         ),
-        rank_size: spearman(
-            &sights
-                .iter()
-                .map(|s| ((s.large + s.small).sqrt(), s.along.hypot(s.across)))
-                .collect::<Vec<_>>(),
-        ),
+        rank_size: Distribution::of(points.iter().map(|p| p.rank_size)),
         points,
     })
+}
+
+/// Spearman's rank correlation of the sizes of heatmaps and the lengths of their errors.
+fn rank_size<'a>(sights: impl Iterator<Item = &'a Sight>) -> f64 {
+    let pairs = sights.map(|s| ((s.large + s.small).sqrt(), s.along.hypot(s.across)));
+    spearman(&pairs.collect::<Vec<_>>())
 }
 
 /// Image pixels to the face's frame.
@@ -433,6 +480,60 @@ mod tests {
         assert_eq!(found.excluded, ["face 1"]);
         assert_eq!((found.faces, found.without_ellipse), (2, 1));
         assert!(analyze(&[flat], &layout).is_err());
+    }
+
+    #[test]
+    fn points_that_differ_are_no_correlation_within_a_point() {
+        // Point i has heatmaps of size i + 1 and errors of about that length, on every face in another order: a correlation of almost 1 over
+        // all heatmaps, of exactly 0 within each point.
+        let orders = [[0.0, 1.0, 2.0, 3.0], [1.0, 3.0, 0.0, 2.0]];
+        let (faces, layouts): (Vec<_>, Vec<_>) = (0..4)
+            .map(|k| {
+                let (mut face, layout) = face(k, 0.0, 40.0, 0.0);
+                let unit = layout.norm(None).unwrap().distance(&face.annotated);
+                for i in 0..29 {
+                    let scale = i as f64 + 1.0;
+                    let grow = (scale * (1.0 + 0.001 * orders[0][k])).powi(2);
+                    face.covariance[i] = face.covariance[i].scaled(grow);
+                    face.predicted[i].x += unit * scale * (0.1 + 0.0001 * orders[1][k]);
+                }
+                (face, layout)
+            })
+            .unzip();
+        let found = analyze(&faces, &layouts[0]).unwrap();
+        for point in &found.points {
+            assert!(point.rank_size.abs() < 1e-12, "{}", point.rank_size);
+        }
+        let size = found.rank_size;
+        assert!(
+            size.mean.abs() < 1e-12 && size.most.abs() < 1e-12,
+            "{size:?}"
+        );
+        assert_eq!(size.points, 29);
+        // Errors in the order of the sizes at one point alone.
+        let mut faces = faces;
+        for (k, face) in faces.iter_mut().enumerate() {
+            face.predicted[3] =
+                Point::new(face.annotated[3].x + 0.1 + k as f64, face.annotated[3].y);
+        }
+        let found = analyze(&faces, &layouts[0]).unwrap();
+        assert!((found.points[3].rank_size - 1.0).abs() < 1e-12);
+        assert!((found.rank_size.mean - 1.0 / 29.0).abs() < 1e-12);
+        assert!((found.rank_size.most - 1.0).abs() < 1e-12);
+        assert!(found.table().contains("within each point"));
+    }
+
+    #[test]
+    fn faces_without_finite_landmarks_are_left_out_by_name() {
+        let (good, layout) = face(0, 0.3, 40.0, 0.1);
+        let (mut lost, _) = face(1, 0.3, 40.0, 0.1);
+        lost.predicted[7].y = f64::NAN;
+        let alone = analyze(std::slice::from_ref(&good), &layout).unwrap();
+        let found = analyze(&[good, lost.clone()], &layout).unwrap();
+        assert_eq!(found.non_finite, ["face 1"]);
+        assert_eq!((found.faces, found.all), (1, alone.all));
+        assert!(found.table().contains("face 1"));
+        assert!(analyze(&[lost], &layout).is_err());
     }
 
     #[test]

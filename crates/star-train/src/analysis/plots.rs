@@ -49,7 +49,7 @@ impl Analysis {
         }
         lollipops(
             &format!(
-                "How stretched heatmaps are: {}, {} faces",
+                "Anisotropy of the heatmaps: {}, {} faces",
                 self.layout, self.faces
             ),
             "median ratio of standard deviations, major over minor axis",
@@ -73,8 +73,8 @@ impl Analysis {
             &points,
             &layout.edges,
             &[
-                face("what the heatmaps say", &|i| self.points[i].heatmap),
-                face("how the errors spread", &|i| self.points[i].error),
+                face("covariance of the heatmaps", &|i| self.points[i].heatmap),
+                face("covariance of the errors", &|i| self.points[i].error),
             ],
             &kinds,
             &self.kinds(),
@@ -99,7 +99,7 @@ impl Analysis {
             _ => "no rank correlation".into(),
         };
         scatter(
-            &format!("Do errors follow the ellipses? One dot a point; {rank}"),
+            &format!("Anisotropy of errors against that of heatmaps, one dot a landmark; {rank}"),
             "anisotropy of the heatmap (median, major over minor)",
             "error along over error across the major axis (medians)",
             &dots,

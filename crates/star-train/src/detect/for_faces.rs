@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use star_data::{CropBox, CropRule, FaceSource, Point, Recropped, Subset};
+use star_data::{CropBox, CropRule, FaceSource, Norm, Point, Recropped, Subset};
 
 use super::{Detector, FaceBox};
-use crate::error::TrainError;
+use crate::{error::TrainError, evaluate::MissedFaces, metrics::normalizer};
 
 /// A detected face is the annotated one if their landmarks' boxes overlap at least this much (intersection over union).
 const LEAST_OVERLAP: f64 = 0.3;
@@ -79,4 +79,32 @@ pub fn found_faces(
 pub struct FoundFaces {
     pub own: Arc<dyn FaceSource>,
     pub detected: Arc<dyn FaceSource>,
+}
+
+/// Counts the faces without a crop. `crops` has one entry for each face; those whose normalizer is zero are no failures.
+///
+/// # Errors
+/// A face that cannot be read.
+pub fn missed_faces(
+    source: &dyn FaceSource,
+    crops: &[Option<CropBox>],
+    norm: &Norm,
+) -> Result<MissedFaces, TrainError> {
+    let mut counts = vec![false; crops.len()];
+    let mut missed = MissedFaces::default();
+    for (index, _) in crops.iter().enumerate().filter(|(_, crop)| crop.is_none()) {
+        missed.all += 1;
+        if normalizer(&source.face(index)?.landmarks, norm).is_some() {
+            missed.counted += 1;
+            counts[index] = true;
+        }
+    }
+    let of_subset = |faces: &[usize]| {
+        let counted = faces.iter().filter(|&&i| counts.get(i) == Some(&true));
+        counted.count()
+    };
+    missed.subsets = (source.subsets().into_iter())
+        .map(|(name, faces)| (name, of_subset(&faces)))
+        .collect();
+    Ok(missed)
 }

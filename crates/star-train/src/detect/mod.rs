@@ -12,7 +12,7 @@ use serde::Serialize;
 use star_data::{CropBox, CropRule};
 
 pub use calibration::{Calibration, Offset, SEETA_TO_LANDMARKS, quartiles};
-pub use for_faces::{FoundFaces, best_box, crops_for_faces, found_faces};
+pub use for_faces::{FoundFaces, best_box, crops_for_faces, found_faces, missed_faces};
 pub use seeta::SeetaFace;
 
 use crate::error::TrainError;

@@ -64,7 +64,16 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
     let fr_differ = differ(&|i| standings[i].figures.fr);
     let auc_differ = differ(&|i| standings[i].figures.auc);
     let with_truth = standings.iter().any(|s| s.nme_truth.is_some());
-    let mut csv = Csv::new(&["name", "title", "faces", "nme", "fr", "auc", "nme_truth"]);
+    let mut csv = Csv::new(&[
+        "name",
+        "title",
+        "faces",
+        "nme",
+        "fr",
+        "auc",
+        "nme_truth",
+        "non_finite",
+    ]);
     let mut rows = Vec::new();
     for s in standings {
         let faces = comparison.images.len().to_string();
@@ -76,6 +85,7 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
             number(s.figures.fr),
             number(s.figures.auc),
             s.nme_truth.map(number).unwrap_or_default(),
+            s.non_finite.to_string(),
         ]);
         let mut row = vec![
             Cell::new(&s.label),
@@ -108,14 +118,29 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
         comparison.norm
     );
     let mut html = table(&caption, &columns, &rows, false);
+    let mut remarks = Vec::new();
     if !comparison.left_out.is_empty() {
-        html += &facts(&[(
+        remarks.push((
             "Left out".to_owned(),
             format!(
-                "faces that one of them has no NME for: {}",
+                "faces whose normalizer is zero: {}",
                 comparison.left_out.join(", ")
             ),
-        )]);
+        ));
+    }
+    if !comparison.non_finite.is_empty() {
+        remarks.push((
+            "Without finite landmarks".to_owned(),
+            format!(
+                "in one evaluation or more: {}. There these faces count as failures in FR and AUC; NME and the differences are of the other \
+                 {} faces",
+                comparison.non_finite.join(", "),
+                comparison.images.len() - comparison.non_finite.len()
+            ),
+        ));
+    }
+    if !remarks.is_empty() {
+        html += &facts(&remarks);
     }
     html
 }
@@ -160,20 +185,24 @@ fn pairs(comparison: &Comparison, labels: &[&str], page: &mut Page, files: &mut 
             Cell::new(span(p)),
             Cell::new(decimals(p.a_better * 100.0, 1)),
             Cell::new(decimals(p.b_better * 100.0, 1)),
-            Cell::new(p.winner().map_or("neither", |w| labels[w])).strong(p.winner().is_some()),
+            Cell::new(
+                p.winner()
+                    .map_or_else(|| "no".into(), |w| format!("{} better", labels[w])),
+            )
+            .strong(p.winner().is_some()),
         ]);
     }
     files.add("pairs.csv", csv.finish());
     let columns = [
         Column::text("A \u{2212} B"),
-        Column::number("difference in NME, points"),
+        Column::number("difference in NME, percentage points"),
         Column {
             name: format!("{level} % interval"),
             number: true,
         },
         Column::number("faces where A is better, %"),
         Column::number("faces where B is better, %"),
-        Column::text("better beyond the choice of faces"),
+        Column::text(&format!("significant at {level} %")),
     ];
     let caption = format!(
         "Paired bootstrap over faces: {} resamples, seed {}, percentile intervals",
@@ -339,7 +368,7 @@ fn by_face(comparison: &Comparison, labels: &[&str], page: &mut Page, files: &mu
     page.section(
         "faces",
         "Face by face",
-        "The difference in NME on each face, sorted. The area below zero is where the first of the pair is better, the area above where the \
+        "The difference in NME on each face that both have finite landmarks on, sorted. The area below zero is where the first of the pair is better, the area above where the \
          second is.",
         &beside(&figures),
     );
@@ -348,7 +377,10 @@ fn by_face(comparison: &Comparison, labels: &[&str], page: &mut Page, files: &mu
 /// The sorted differences of a pair: to the left and below zero the faces on which `a` is better.
 fn differences(index: usize, pair: &Pair, comparison: &Comparison, labels: &[&str]) -> Drawing {
     let (a, b) = (&comparison.nmes[pair.a], &comparison.nmes[pair.b]);
-    let mut sorted: Vec<f64> = a.iter().zip(b).map(|(a, b)| (a - b) * 100.0).collect();
+    let mut sorted: Vec<f64> = (a.iter().zip(b))
+        .map(|(a, b)| (a - b) * 100.0)
+        .filter(|d| d.is_finite())
+        .collect();
     sorted.sort_by(f64::total_cmp);
     let far = sorted.iter().fold(0.0f64, |far, d| far.max(d.abs()));
     let far = if far > 0.0 { far * 1.05 } else { 1.0 };
@@ -356,7 +388,7 @@ fn differences(index: usize, pair: &Pair, comparison: &Comparison, labels: &[&st
     let name = format!("{} \u{2212} {}", labels[pair.a], labels[pair.b]);
     let mut chart = Chart::new(
         Axis::linear("share of faces, %", 0.0, 100.0),
-        Axis::linear("difference in NME, points", -far, far),
+        Axis::linear("difference in NME, percentage points", -far, far),
         300.0,
     );
     let steps = |keep: fn(f64) -> bool| -> Vec<(f64, f64)> {

@@ -20,8 +20,7 @@ use super::{
 };
 use crate::{
     error::TrainError,
-    evaluate::Scores,
-    metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published},
+    evaluate::{Scores, SubsetScores},
     quantile::quantile,
     report::{Spread, overlay::ELLIPSE_SIGMAS, ticks::compact},
 };
@@ -39,7 +38,7 @@ pub fn write(dir: &Path, inputs: &Inputs) -> Result<(), TrainError> {
     check(inputs)?;
     let layout = inputs.pictures.layout();
     let norm = layout.norm(Some(&inputs.scores.norm))?;
-    let subsets = Subset::all(inputs);
+    let parts = inputs.scores.parts();
     let measured = measure(inputs.faces, norm);
 
     let mut files = Files::default();
@@ -49,8 +48,14 @@ pub fn write(dir: &Path, inputs: &Inputs) -> Result<(), TrainError> {
         inputs.weights,
     );
     page.section("figures", "Figures", "", &figures(inputs, layout, norm));
-    files.add("figures.csv", figures_csv(&subsets));
-    cumulative(inputs, &subsets, &mut page, &mut files);
+    if let Some(protocol) = &inputs.scores.protocol {
+        let said: Vec<(String, String)> = (protocol.facts().into_iter())
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        page.section("protocol", "Protocol", "", &facts(&said));
+    }
+    files.add("figures.csv", figures_csv(&parts));
+    cumulative(inputs, &parts, &mut page, &mut files);
     if let Some(measured) = &measured {
         where_errors_are(measured, inputs, &mut page, &mut files);
         ambiguity(measured, inputs, &mut page, &mut files);
@@ -105,53 +110,12 @@ fn check(inputs: &Inputs) -> Result<(), TrainError> {
             ));
         }
     }
-    for (name, positions) in inputs.subsets {
-        if let Some(p) = positions.iter().find(|p| **p >= count) {
-            return invalid(format!("subset {name} names face {p} of {count}"));
+    for part in &inputs.scores.subsets {
+        if let Some(p) = part.indices.iter().find(|p| **p >= count) {
+            return invalid(format!("subset {} names face {p} of {count}", part.name));
         }
     }
     Ok(())
-}
-
-/// A subset and its figures.
-struct Subset {
-    name: String,
-    faces: usize,
-    /// With those that are no number.
-    nmes: Vec<f64>,
-    nme: f64,
-    plain: FailureAndAuc,
-    published: FailureAndAuc,
-}
-
-impl Subset {
-    fn all(inputs: &Inputs) -> Vec<Self> {
-        let everything = [("all".to_owned(), (0..inputs.faces.len()).collect())];
-        let subsets = if inputs.subsets.is_empty() {
-            &everything[..]
-        } else {
-            inputs.subsets
-        };
-        let threshold = inputs.scores.thresholds.plain;
-        subsets
-            .iter()
-            .map(|(name, positions)| {
-                let nmes: Vec<f64> = positions
-                    .iter()
-                    .filter_map(|&p| Some(inputs.scores.per_face.get(p)?.nme))
-                    .collect();
-                let finite: Vec<f64> = nmes.iter().copied().filter(|e| e.is_finite()).collect();
-                Self {
-                    name: name.clone(),
-                    faces: nmes.len(),
-                    nme: finite.iter().sum::<f64>() / finite.len() as f64,
-                    plain: fr_auc_plain(&finite, threshold),
-                    published: fr_auc_published(&finite, threshold),
-                    nmes,
-                }
-            })
-            .collect()
-    }
 }
 
 fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
@@ -162,20 +126,27 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
         plain,
         thresholds,
         faces,
-        excluded,
         truth,
+        missed,
         ..
     } = inputs.scores;
     let threshold = compact(thresholds.plain * 100.0);
     let published = compact(thresholds.published * 100.0);
     let mut nmes = finite_nmes(inputs.scores);
-    let mut html = tiles(&[
+    let of_others = inputs.scores.nme_finite.map_or_else(String::new, |nme| {
+        format!(
+            "; none for {} faces, mean of the others {} %",
+            inputs.scores.non_finite.len(),
+            percent(nme)
+        )
+    });
+    let mut shown = vec![
         TileText {
             name: "NME".into(),
             value: percent(*nme),
             unit: "%",
             note: format!(
-                "{}; median of the faces {} %",
+                "{}; median of the faces {} %{of_others}",
                 inputs.scores.norm,
                 percent(quantile(&mut nmes, 0.5))
             ),
@@ -198,7 +169,21 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
             unit: "",
             note: format!("{} points each, layout {}", layout.points, layout.name),
         },
-    ]);
+    ];
+    if let Some(missed) = missed {
+        let named = TileText {
+            name: format!("FR at {threshold} %, missed faces as failures"),
+            value: percent(missed.plain.fr),
+            unit: "%",
+            note: format!(
+                "{} faces missed by the detector; published rule, at {published} %: {} %",
+                missed.faces,
+                percent(missed.published.fr)
+            ),
+        };
+        shown.insert(2, named);
+    }
+    let mut html = tiles(&shown);
     let mut meaning = vec![
         (
             "NME".to_owned(),
@@ -212,7 +197,7 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
         (
             "FR".to_owned(),
             format!(
-                "failure rate: the share of faces with an NME above the threshold of {threshold} %"
+                "failure rate: the share of faces with an NME above the threshold of {threshold} %, or without finite landmarks"
             ),
         ),
         (
@@ -222,7 +207,6 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
                  published programs' bins end at {published} %"
             ),
         ),
-        ("Weights".to_owned(), inputs.weights.to_owned()),
     ];
     meaning.extend(
         inputs
@@ -242,15 +226,8 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
             ),
         ));
     }
-    if !excluded.is_empty() {
-        meaning.push((
-            "Left out".to_owned(),
-            format!(
-                "faces where the ends of the norm coincide: {}",
-                excluded.join(", ")
-            ),
-        ));
-    }
+    let remarks = inputs.scores.remarks().into_iter();
+    meaning.extend(remarks.map(|remark| ("Note".to_owned(), remark)));
     html += &facts(&meaning);
     html
 }
@@ -267,51 +244,65 @@ fn norm_in_words(norm: &Norm) -> String {
 }
 
 fn finite_nmes(scores: &Scores) -> Vec<f64> {
-    let nmes = scores.per_face.iter().map(|f| f.nme);
-    nmes.filter(|e| e.is_finite()).collect()
+    let nmes = scores.per_face.iter().filter(|f| !f.excluded);
+    nmes.map(|f| f.nme).filter(|e| e.is_finite()).collect()
 }
 
-fn figures_csv(subsets: &[Subset]) -> String {
+fn figures_csv(parts: &[SubsetScores]) -> String {
     let mut csv = Csv::new(&[
         "subset",
         "faces",
+        "excluded",
+        "non_finite",
+        "missed",
         "nme",
+        "nme_finite",
         "fr",
         "auc",
         "fr_published",
         "auc_published",
+        "fr_with_missed",
+        "fr_published_with_missed",
     ]);
-    for s in subsets {
+    for s in parts {
+        let optional = |value: Option<f64>| value.map(number).unwrap_or_default();
         csv.row([
             s.name.clone(),
             s.faces.to_string(),
+            s.excluded.to_string(),
+            s.non_finite.to_string(),
+            s.missed.map_or(String::new(), |m| m.faces.to_string()),
             number(s.nme),
+            optional(s.nme_finite),
             number(s.plain.fr),
             number(s.plain.auc),
-            number(s.published.fr),
-            number(s.published.auc),
+            number(s.fr),
+            number(s.auc),
+            optional(s.missed.map(|m| m.plain.fr)),
+            optional(s.missed.map(|m| m.published.fr)),
         ]);
     }
     csv.finish()
 }
 
-fn cumulative(inputs: &Inputs, subsets: &[Subset], page: &mut Page, files: &mut Files) {
+fn cumulative(inputs: &Inputs, parts: &[SubsetScores], page: &mut Page, files: &mut Files) {
     let scores = inputs.scores;
     let threshold = scores.thresholds.plain;
-    let curves: Vec<Curve> = subsets
-        .iter()
+    // Those that are not finite too: they are never reached.
+    let curves: Vec<Curve> = (parts.iter())
         .map(|s| Curve {
             name: format!("{}, NME {} %", s.name, percent(s.nme)),
-            nmes: s.nmes.clone(),
+            nmes: scores.nmes(s),
         })
+        .filter(|curve| !curve.nmes.is_empty())
         .collect();
     let drawing = files.plot(ced::drawing(&curves, threshold, &scores.norm));
-    let named: Vec<Curve> = subsets
-        .iter()
+    let named: Vec<Curve> = (parts.iter())
         .map(|s| Curve {
             name: s.name.clone(),
-            nmes: s.nmes.clone(),
+            nmes: scores.nmes(s),
         })
+        .filter(|curve| !curve.nmes.is_empty())
         .collect();
     files.add("ced.csv", ced::table(&named, threshold));
     let mut html = beside(&[figure(
@@ -319,22 +310,29 @@ fn cumulative(inputs: &Inputs, subsets: &[Subset], page: &mut Page, files: &mut 
         "The height of a curve is the share of faces with an NME up to that value. What it misses of 100 % at the dashed line is the \
          failure rate; the area below it to the left of the line, as a share of the whole, is the AUC.",
     )]);
-    if subsets.len() > 1 {
-        let rows: Vec<Vec<Cell>> = subsets
+    if parts.len() > 1 {
+        let with_missed = scores.missed.is_some();
+        let rows: Vec<Vec<Cell>> = parts
             .iter()
             .map(|s| {
-                vec![
+                let mut row = vec![
                     Cell::new(&s.name),
                     Cell::new(s.faces.to_string()),
                     Cell::percent(s.nme),
                     Cell::percent(s.plain.fr),
                     Cell::new(decimals(s.plain.auc, 4)),
-                    Cell::percent(s.published.fr),
-                    Cell::new(decimals(s.published.auc, 4)),
-                ]
+                    Cell::percent(s.fr),
+                    Cell::new(decimals(s.auc, 4)),
+                ];
+                if with_missed {
+                    let fr = s.missed.map_or(f64::NAN, |m| m.plain.fr);
+                    row.push(Cell::new(s.missed.map_or(0, |m| m.faces).to_string()));
+                    row.push(Cell::percent(fr));
+                }
+                row
             })
             .collect();
-        let columns = [
+        let mut columns = vec![
             Column::text("subset"),
             Column::number("faces"),
             Column::number("NME, %"),
@@ -343,6 +341,10 @@ fn cumulative(inputs: &Inputs, subsets: &[Subset], page: &mut Page, files: &mut 
             Column::number("FR, published rule, %"),
             Column::number("AUC, published rule"),
         ];
+        if with_missed {
+            columns.push(Column::number("missed"));
+            columns.push(Column::number("FR with missed as failures, %"));
+        }
         html += &table("Figures by subset", &columns, &rows, false);
     }
     page.section("ced", "Cumulative errors", "", &html);
@@ -350,7 +352,9 @@ fn cumulative(inputs: &Inputs, subsets: &[Subset], page: &mut Page, files: &mut 
 
 fn where_errors_are(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut Files) {
     let errors: Vec<f64> = measured.points.iter().map(|p| p.mean).collect();
-    let mut order: Vec<usize> = (0..errors.len()).collect();
+    let mut order: Vec<usize> = (0..errors.len())
+        .filter(|&i| errors[i].is_finite())
+        .collect();
     order.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
     order.truncate(NAMED);
     let layout = inputs.pictures.layout();
@@ -388,7 +392,7 @@ fn ambiguity(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut 
     let right = files.plot(right.drawing(&measured.mean_face, norm, layout));
     let right = figure(
         &right,
-        "Made: the covariance of predicted minus annotated over the faces, about its mean. A few faces that failed widen it much.",
+        "Observed: the covariance of predicted minus annotated over the faces, about its mean. A few failures widen it much.",
     );
     let Some(predicted) = predicted else {
         page.section(
@@ -416,11 +420,11 @@ fn ambiguity(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut 
     let agreement = agreement(measured);
     page.section(
         "ambiguity",
-        "Ambiguity, predicted and made",
+        "Predicted and observed covariance",
         &format!(
-            "How unsure the network says it is, beside the errors it made; both turned and scaled with each face onto the mean face. Where \
-             the two agree, ellipses of the same point have the same direction and shape. A heatmap's size also holds the width that \
-             training gave it, so compare shapes rather than sizes. {agreement}"
+            "The covariance of each point's heatmap beside that of its errors, both aligned with the mean face. Where the two agree, ellipses \
+             of the same point have the same direction and shape. The size of a heatmap also depends on the width it was trained to have, so \
+             compare shapes rather than sizes. {agreement}"
         ),
         &beside(&[left, right]),
     );
@@ -499,11 +503,13 @@ fn by_size(inputs: &Inputs, page: &mut Page, files: &mut Files) {
 
 fn worst_and_best(inputs: &Inputs, page: &mut Page) -> Result<(), TrainError> {
     let scores = &inputs.scores.per_face;
-    let mut order: Vec<usize> = (0..scores.len())
-        .filter(|&i| scores[i].nme.is_finite())
-        .collect();
-    // The largest first; equal ones in the order of the list.
-    order.sort_by(|&a, &b| scores[b].nme.total_cmp(&scores[a].nme));
+    let mut order: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].excluded).collect();
+    // No finite landmarks first, then the largest; equal ones in the order of the list.
+    let error = |i: usize| match scores[i].nme {
+        nme if nme.is_finite() => nme,
+        _ => f64::INFINITY,
+    };
+    order.sort_by(|&a, &b| error(b).total_cmp(&error(a)));
     let shown = |rank: usize| Shown {
         face: &inputs.faces[order[rank]],
         nme: scores[order[rank]].nme,

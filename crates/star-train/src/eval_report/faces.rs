@@ -19,7 +19,7 @@ const JPEG_QUALITY: u8 = 82;
 /// A face on the page.
 pub(super) struct Shown<'a> {
     pub face: &'a PredictedFace,
-    /// A fraction.
+    /// A fraction; not finite for a face without finite landmarks.
     pub nme: f64,
     /// Place in the order of errors, the largest first, from 1.
     pub rank: usize,
@@ -33,12 +33,16 @@ pub(super) fn grid(faces: &[Shown], pictures: &dyn FaceSource) -> Result<String,
     let mut html = String::from("<ul class=\"faces\">\n");
     for shown in faces {
         let name = escape(&shown.face.name);
+        let error = if shown.nme.is_finite() {
+            format!("NME {:.2} %", shown.nme * 100.0)
+        } else {
+            "no finite landmarks".into()
+        };
         html += &format!(
-            "<li><figure><img src=\"{}\" width=\"{SIDE}\" height=\"{SIDE}\" alt=\"{name}: predicted and annotated points, NME {:.2} %\">\
-             <figcaption><b>{:.2} %</b> <span>#{}</span><br>{name}</figcaption></figure></li>\n",
+            "<li><figure><img src=\"{}\" width=\"{SIDE}\" height=\"{SIDE}\" alt=\"{name}: predicted and annotated points, {error}\">\
+             <figcaption><b>{}</b> <span>#{}</span><br>{name}</figcaption></figure></li>\n",
             picture(shown.face, pictures)?,
-            shown.nme * 100.0,
-            shown.nme * 100.0,
+            error.trim_start_matches("NME "),
             shown.rank,
         );
     }

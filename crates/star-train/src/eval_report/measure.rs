@@ -51,7 +51,8 @@ pub(super) struct Measured {
     pub points: Vec<PointFigures>,
 }
 
-/// Measures the faces, leaving out those whose norm has no length. None if that leaves none.
+/// Measures the faces, leaving out those whose normalizer is zero and predicted points that are not finite. None if no face has a
+/// normalizer.
 pub(super) fn measure(faces: &[PredictedFace], norm: &Norm) -> Option<Measured> {
     let annotated: Vec<&[Point]> = faces.iter().map(|f| &f.annotated[..]).collect();
     let mean = mean_face(&annotated, norm)?;
@@ -73,6 +74,9 @@ fn point_figures(i: usize, faces: &[PredictedFace], mean: &MeanFace, norm: &Norm
             continue;
         };
         let (p, a) = (face.predicted[i], face.annotated[i]);
+        if !(p.x.is_finite() && p.y.is_finite()) {
+            continue;
+        }
         errors.push(p.distance(a) / norm.distance(&face.annotated));
         residuals.push(from_image.apply_vector(Point::new(p.x - a.x, p.y - a.y)));
         if let Some(covariance) = face.covariance.get(i) {

@@ -31,13 +31,11 @@ pub struct Inputs<'a> {
     pub title: &'a str,
     /// Which weights these are and how they were selected.
     pub weights: &'a str,
-    /// What else to say about how the figures came about: names and values, such as the files.
+    /// What to say beyond the protocol of the scores: names and values.
     pub notes: &'a [(&'a str, String)],
     pub scores: &'a Scores,
     /// In the order of `scores.per_face`.
     pub faces: &'a [PredictedFace],
     /// Where the pictures are, by [`PredictedFace::index`]; its layout is that of the points.
     pub pictures: &'a dyn FaceSource,
-    /// Names of subsets, each with the positions of its faces in `faces`.
-    pub subsets: &'a [(String, Vec<usize>)],
 }

@@ -2,7 +2,7 @@
 
 use std::{
     io::IsTerminal,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -13,7 +13,7 @@ use star_data::check::{CheckReport, Finding, Kind, Severity, check_lists};
 use star_train::{recipe::find_layout, run_dir::write_json};
 
 use crate::commands::over_lists::images_of;
-use crate::error::CliError;
+use crate::error::{CliError, refuse_overwriting};
 use crate::writable::check_file;
 
 /// Findings of a kind that are printed; --json has all.
@@ -68,6 +68,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         None => PathBuf::new(),
     };
     if let Some(file) = &args.json {
+        let lists: Vec<&Path> = args.lists.iter().map(PathBuf::as_path).collect();
+        refuse_overwriting(file, &lists)?;
         check_file(file)?;
     }
     let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));

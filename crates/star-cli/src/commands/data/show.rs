@@ -41,11 +41,11 @@ pub struct Args {
         conflicts_with = "count"
     )]
     lines: Vec<usize>,
-    /// Decides the choice of faces and their augmentation
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
+    /// Decides the choice of faces and their augmentation [default: 0]
+    #[arg(long)]
+    seed: Option<u64>,
     /// Each epoch varies a face in another way
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, conflicts_with = "no_augmentation")]
     epoch: u64,
     /// Side of the network's input in pixels
     #[arg(long, value_name = "PIXELS", default_value_t = 256, value_parser = input_size)]
@@ -69,6 +69,13 @@ fn png(text: &str) -> Result<PathBuf, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    if args.no_augmentation && !args.lines.is_empty() && args.seed.is_some() {
+        return Err(CliError::Usage(
+            "--seed decides nothing here: --lines names the faces, and --no-augmentation leaves them as they are. Leave --seed out."
+                .into(),
+        ));
+    }
+    let seed = args.seed.unwrap_or(0);
     let augment = match &args.config {
         Some(path) => Recipe::read(path, &[])?.augment,
         None if args.no_augmentation => AugmentConfig::off(),
@@ -77,8 +84,8 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let (faces, layout) = args.faces.open()?;
     let maker = SampleMaker::new(layout.clone(), args.input_size, augment.clone(), true)?;
     let mut sheet = SampleSheet::new(&layout.edges);
-    for index in choose(&args, &faces)? {
-        let mut rng = sample_rng(args.seed, args.epoch, index as u64);
+    for index in choose(&args, seed, &faces)? {
+        let mut rng = sample_rng(seed, args.epoch, index as u64);
         let draws = Draws::draw(&augment, args.input_size, &mut rng);
         let sample = maker.sample_with(&faces.face(index)?, index, &draws)?;
         sheet.push(&sample);
@@ -103,9 +110,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 }
 
 /// The faces to show, as indices in the order of the list.
-fn choose(args: &Args, faces: &TsvFaces) -> Result<Vec<usize>, CliError> {
+fn choose(args: &Args, seed: u64, faces: &TsvFaces) -> Result<Vec<usize>, CliError> {
     if args.lines.is_empty() {
-        let mut order = permutation(faces.len(), &mut sample_rng(args.seed, CHOICE, 0));
+        let mut order = permutation(faces.len(), &mut sample_rng(seed, CHOICE, 0));
         order.truncate(args.count.into());
         order.sort_unstable();
         return Ok(order);

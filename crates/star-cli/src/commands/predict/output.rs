@@ -1,8 +1,8 @@
 //! Results go to files as they come: nothing is kept but names.
 
 use std::{
-    fs::{self, File},
-    io::{BufWriter, Write},
+    fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +10,7 @@ use burn::tensor::backend::Backend;
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
 use star_data::{CropBox, Edge};
+use star_files::AtomicFile;
 use star_train::{
     Prediction, TrainedNet,
     detect::FaceBox,
@@ -172,7 +173,7 @@ impl<'a> Output<'a> {
         picture: &Done,
         draw: impl FnOnce(&Picture) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
-        let asked = |part| self.args.draw.contains(&part);
+        let asked = |part| self.args.draws(part);
         let spreads: Vec<Vec<Spread>> = picture
             .faces
             .iter()
@@ -188,7 +189,7 @@ impl<'a> Output<'a> {
                     .edges(if asked(Part::Edges) { &self.edges } else { &[] })
                     .numbers(asked(Part::Numbers))
                     .spreads(if asked(Part::Ellipses) { spreads } else { &[] })
-                    .sigmas(self.args.sigma)
+                    .sigmas(self.args.sigma())
                     .by_anisotropy()
             })
             .collect();
@@ -197,7 +198,7 @@ impl<'a> Output<'a> {
             image: &picture.image,
             title: &picture.path.display().to_string(),
             overlays: &overlays,
-            legend: explained.then_some(self.args.sigma),
+            legend: explained.then_some(self.args.sigma()),
         })
     }
 }
@@ -213,16 +214,10 @@ struct Files {
 struct Stream {
     /// None if it was not asked for.
     path: Option<PathBuf>,
-    file: Option<BufWriter<File>>,
+    file: Option<AtomicFile>,
 }
 
 impl Stream {
-    fn partial(path: &Path) -> PathBuf {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".partial");
-        name.into()
-    }
-
     /// Appends a text; the first time also `header`. Written through, so that a long run can be watched.
     fn append(
         &mut self,
@@ -232,31 +227,21 @@ impl Stream {
         let Some(path) = &self.path else {
             return Ok(());
         };
-        let partial = Self::partial(path);
-        let fail = |e| CliError::io(&partial, e);
+        let fail = |e| CliError::io(path, e);
         let file = match &mut self.file {
             Some(file) => file,
             None => {
-                let mut file = BufWriter::new(File::create(&partial).map_err(fail)?);
+                let mut file = AtomicFile::create(path).map_err(fail)?;
                 file.write_all(header().as_bytes()).map_err(fail)?;
                 self.file.insert(file)
             }
         };
-        file.write_all(text()?.as_bytes())
-            .and_then(|()| file.flush())
-            .map_err(fail)
+        file.write_all(text()?.as_bytes()).map_err(fail)
     }
 
     fn finish(self) -> Result<(), CliError> {
         match (self.path, self.file) {
-            (Some(path), Some(file)) => {
-                let on_disk = || {
-                    file.get_ref().sync_all()?;
-                    fs::rename(Self::partial(&path), &path)?;
-                    star_files::sync_folder(star_files::folder_of(&path))
-                };
-                on_disk().map_err(|e| CliError::io(&path, e))
-            }
+            (Some(path), Some(file)) => file.commit(&path).map_err(|e| CliError::io(&path, e)),
             _ => Ok(()),
         }
     }

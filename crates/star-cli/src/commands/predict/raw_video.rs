@@ -33,12 +33,16 @@ pub fn parse_size(text: &str) -> Result<FrameSize, String> {
     }
 }
 
-/// The frames, called frame-000001 and so on; a last one that is cut off is broken.
-pub fn frames(size: FrameSize) -> impl Iterator<Item = Item> + Send {
-    read_frames(std::io::stdin(), size)
+/// The frames, called frame-000001 and so on, with `faces` in each; a last one that is cut off is broken.
+pub fn frames(size: FrameSize, faces: Faces) -> impl Iterator<Item = Item> + Send {
+    read_frames(std::io::stdin(), size, faces)
 }
 
-fn read_frames(mut stream: impl Read + Send, size: FrameSize) -> impl Iterator<Item = Item> + Send {
+fn read_frames(
+    mut stream: impl Read + Send,
+    size: FrameSize,
+    faces: Faces,
+) -> impl Iterator<Item = Item> + Send {
     let FrameSize { width, height } = size;
     let whole = width as usize * height as usize * 3;
     let mut number = 0;
@@ -76,6 +80,6 @@ fn read_frames(mut stream: impl Read + Send, size: FrameSize) -> impl Iterator<I
                 }
             }
         };
-        Some(Item::new(source, Faces::Find))
+        Some(Item::new(source, faces.clone()))
     })
 }

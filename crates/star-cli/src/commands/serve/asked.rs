@@ -46,7 +46,7 @@ impl Asked {
                 other => {
                     let other: String = other.chars().take(40).collect();
                     return Err(Problem::Query(format!(
-                        "`{other}` says nothing here; there are name, box and passes"
+                        "unknown parameter `{other}`; there are name, box and passes"
                     )));
                 }
             }

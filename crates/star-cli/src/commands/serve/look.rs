@@ -108,7 +108,7 @@ impl Looker {
                 find(detector, &image, &path, &self.rule, Some(self.most_faces))
                     .map_err(|_| {
                         Problem::Failed(
-                    "the face detector gave up on this picture; draw a box around the face instead"
+                    "the face detector failed on this image; draw a box around the face instead"
                         .into(),
                 )
                     })?

@@ -15,7 +15,7 @@ pub enum Problem {
     /// Not from this machine's page.
     #[error("{0}")]
     Elsewhere(String),
-    /// A query that says nothing sensible.
+    /// A query with an unknown parameter or a value that cannot be read.
     #[error("{0}")]
     Query(String),
     #[error("this file is larger than {} MiB; save it smaller, or start the server with --max-upload", .bytes >> 20)]
@@ -36,6 +36,10 @@ pub enum Problem {
     BoxNeeded { layout: String },
     #[error("other pictures are being looked at; try again in a second")]
     Busy,
+    #[error(
+        "no answer within {seconds} seconds; try fewer faces or passes or a smaller image, or start the server with --answer-time"
+    )]
+    Timeout { seconds: f64 },
     /// Something of ours failed.
     #[error("{0}")]
     Failed(String),
@@ -52,6 +56,7 @@ impl Problem {
             Self::Slow { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Unreadable(_) | Self::BoxNeeded { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Timeout { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Failed(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NoSuchPage => StatusCode::NOT_FOUND,
         }
@@ -68,6 +73,7 @@ impl Problem {
             Self::Unreadable(_) => "unreadable",
             Self::BoxNeeded { .. } => "box-needed",
             Self::Busy => "busy",
+            Self::Timeout { .. } => "timeout",
             Self::Failed(_) => "failed",
             Self::NoSuchPage => "no-such-page",
         }

@@ -11,7 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use tokio::task::spawn_blocking;
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     asked::Asked,
@@ -65,17 +65,28 @@ async fn predict(State(app): State<Arc<App>>, pairs: Pairs, request: Request) ->
 async fn answer(app: &Arc<App>, pairs: Pairs, body: &mut Body) -> Result<Response, Problem> {
     let Query(pairs) = pairs.map_err(|e| Problem::Query(e.to_string()))?;
     let asked = Asked::new(&pairs, app.passes)?;
-    let passes = asked.passes;
     // Held to the end: what waits for its turn is in memory too.
     let _place = app.rooms.upload()?;
     let bytes = upload::read(body, app.bounds).await?;
+    let time = app.bounds.answer;
+    let too_long = Problem::Timeout {
+        seconds: time.as_secs_f64(),
+    };
+    // The network cannot be stopped. What it was asked too long ago it finishes, or never begins, and then it goes on with the next.
+    timeout(time, look_and_ask(app, bytes, asked))
+        .await
+        .unwrap_or(Err(too_long))
+}
+
+async fn look_and_ask(app: &Arc<App>, bytes: Vec<u8>, asked: Asked) -> Result<Response, Problem> {
+    let passes = asked.passes;
     let room = app.rooms.pixels(look::size(&bytes, &asked)?).await?;
     let looking = app.clone();
     // The room goes along: when this request is given up the decoder is still at work, and holds it.
     let looked = spawn_blocking(move || (looking.looker.look(bytes, asked), room));
-    let (looked, room) = looked
-        .await
-        .map_err(|_| Problem::Failed("this picture made the server stumble".into()))?;
+    let (looked, room) = looked.await.map_err(|_| {
+        Problem::Failed("an internal error: decoding or the detector failed on this image".into())
+    })?;
     let looked = looked?;
     let question = Question {
         ready: looked.ready,

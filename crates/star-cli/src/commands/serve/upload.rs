@@ -10,11 +10,14 @@ use super::problem::Problem;
 /// What is read and thrown away of a body that was refused. Most browsers show an answer only when their upload was taken.
 const MOST_DISCARDED: usize = 256 << 20;
 
-/// What an upload may be.
+/// What a request may take.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub bytes: usize,
+    /// To upload.
     pub time: Duration,
+    /// From the upload to the answer.
+    pub answer: Duration,
 }
 
 /// The whole body.
@@ -65,7 +68,7 @@ async fn next(body: &mut Body) -> Option<Result<Bytes, Problem>> {
     loop {
         let frame = poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await?;
         match frame {
-            // What is not data is trailers, which say nothing here.
+            // What is not data is trailers, which are not used.
             Ok(frame) => match frame.into_data() {
                 Ok(data) => return Some(Ok(data)),
                 Err(_) => continue,

@@ -135,8 +135,8 @@ export function showAbout(about) {
 
 function explain(about) {
   const some = [
-    "The network answers with a map for each point: where it may be. An ellipse is the spread of that map, at so many standard deviations (σ). A long red one " +
-      "lies along a contour: the point is somewhere on it. A round green one is as sure in every direction.",
+    "The network gives a heatmap for each point. An ellipse is the covariance of that heatmap, at so many standard deviations (σ). A long red one " +
+      "lies along a contour: the point is uncertain along it. A round green one is as certain in every direction.",
   ];
   if (about.measured_sigma) {
     some.push(
@@ -144,7 +144,7 @@ function explain(about) {
         "standard deviations of the errors made on test faces; docs/ambiguity.md has the figures.",
     );
   } else {
-    some.push("Their shape is to be trusted more than their size: networks like to be too wide. How much, `star calibrate` measures on faces with known points.");
+    some.push("Compare their shapes rather than their sizes: heatmaps are usually wider than the errors. `star calibrate` measures by how much, on annotated faces.");
   }
   document.getElementById("explained").replaceChildren(...some.map((text) => make("p", { textContent: text })));
 }
