@@ -22,6 +22,7 @@ use crate::{
 const MAX_COORDINATE: f64 = 1e6;
 /// WFLW's tags.
 const TAGS: usize = 6;
+const MAX_COLUMNS: usize = 8;
 /// How many missing pictures a message names.
 const NAMED: usize = 5;
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
@@ -76,11 +77,17 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
         if text.trim().is_empty() {
             continue;
         }
-        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        let (columns, count) = columns_of(text);
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
             continue;
         }
-        rows.push(parse_row(&columns, i + 1, layout).map_err(|message| fail(i + 1, message))?);
+        // By halves: while it is copied, a list that doubles takes three times what is in it.
+        if rows.len() == rows.capacity() {
+            rows.reserve_exact((rows.len() / 2).max(4));
+        }
+        rows.push(
+            parse_row(&columns, count, i + 1, layout).map_err(|message| fail(i + 1, message))?,
+        );
     }
     if rows.is_empty() {
         return Err(fail(1, "the list has no faces".into()));
@@ -127,11 +134,11 @@ pub fn read_tsv_leniently(
         if text.trim().is_empty() {
             continue;
         }
-        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        let (columns, count) = columns_of(text);
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
             continue;
         }
-        match parse_row(&columns, line, layout) {
+        match parse_row(&columns, count, line, layout) {
             Ok(row) => rows.push(row),
             Err(message) => {
                 let values = columns.get(2).map_or(0, |column| numbers(column).count());
@@ -145,6 +152,13 @@ pub fn read_tsv_leniently(
         }
     }
     Ok((rows, bad))
+}
+
+/// The columns of a line, and how many there are: of a line of tabs not all are listed, but more than a face has.
+fn columns_of(line: &str) -> (Vec<&str>, usize) {
+    let columns = line.split('\t').map(unquote);
+    let listed = columns.take(MAX_COLUMNS + 1).collect();
+    (listed, line.split('\t').count())
 }
 
 fn unquote(field: &str) -> &str {
@@ -173,12 +187,16 @@ fn numbers(column: &str) -> impl Iterator<Item = &str> {
         .filter(|n| !n.is_empty())
 }
 
-fn parse_row(columns: &[&str], line: usize, layout: &Layout) -> Result<TsvRow, String> {
-    if !(6..=8).contains(&columns.len()) {
+fn parse_row(
+    columns: &[&str],
+    count: usize,
+    line: usize,
+    layout: &Layout,
+) -> Result<TsvRow, String> {
+    if !(6..=MAX_COLUMNS).contains(&count) {
         return Err(format!(
-            "{} tab-separated columns, but a face has 6 to 8: path, five points, landmarks, scale, centre x, centre y, \
-             tags, occlusion; is the line cut off, or are its columns separated by something else?",
-            columns.len()
+            "{count} tab-separated columns, but a face has 6 to 8: path, five points, landmarks, scale, centre x, centre y, \
+             tags, occlusion; is the line cut off, or are its columns separated by something else?"
         ));
     }
     let path = clean_path(columns[0]);
@@ -240,24 +258,24 @@ fn shorten(text: &str) -> String {
 
 fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> {
     let mut values = Vec::with_capacity(2 * layout.points);
-    for (i, number) in numbers(column).enumerate() {
-        let axis = if i % 2 == 0 { "x" } else { "y" };
-        values.push(parse_number(
-            number,
-            3,
-            &format!("landmark {} {axis}", i / 2),
-        )?);
+    let mut count = 0;
+    for number in numbers(column) {
+        let axis = if count % 2 == 0 { "x" } else { "y" };
+        let value = parse_number(number, 3, &format!("landmark {} {axis}", count / 2))?;
+        // Numbers beyond the layout's are only counted.
+        if count < 2 * layout.points {
+            values.push(value);
+        }
+        count += 1;
     }
-    if values.len() != 2 * layout.points {
-        let other = Layout::builtin_names()
-            .filter_map(|name| Layout::builtin(name).ok())
-            .find(|other| 2 * other.points == values.len())
-            .map_or(String::new(), |other| {
-                format!("; that is layout {}: use it instead?", other.name)
+    if count != 2 * layout.points {
+        let other = Layout::builtin_points()
+            .find(|(_, points)| 2 * points == count)
+            .map_or(String::new(), |(name, _)| {
+                format!("; that is layout {name}: use it instead?")
             });
         return Err(format!(
-            "column 3 (landmarks) has {} numbers, but layout {} has {} points, {} numbers{other}",
-            values.len(),
+            "column 3 (landmarks) has {count} numbers, but layout {} has {} points, {} numbers{other}",
             layout.name,
             layout.points,
             2 * layout.points
@@ -292,8 +310,10 @@ fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {
 
 fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
     let mut flags = Vec::with_capacity(layout.points);
+    let mut count = 0;
     for (i, number) in numbers(column).enumerate() {
-        flags.push(match number.parse() {
+        count += 1;
+        let flag = match number.parse() {
             Ok(0.0) => false,
             Ok(1.0) => true,
             _ => {
@@ -302,16 +322,18 @@ fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
                     shorten(number)
                 ));
             }
-        });
+        };
+        // Flags beyond the layout's are only counted.
+        if flags.len() < layout.points {
+            flags.push(flag);
+        }
     }
-    if flags.len() == layout.points {
+    if count == layout.points {
         return Ok(flags);
     }
     Err(format!(
-        "column 8 (occlusion) has {} flags, but layout {} has {} points; leave the column out if occlusion is not known",
-        flags.len(),
-        layout.name,
-        layout.points
+        "column 8 (occlusion) has {count} flags, but layout {} has {} points; leave the column out if occlusion is not known",
+        layout.name, layout.points
     ))
 }
 
