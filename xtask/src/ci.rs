@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::{
-    star::{CPU_FEATURES, cargo},
+    star::{CPU_FEATURES, cargo, root, target},
     test,
 };
 
@@ -33,8 +33,28 @@ pub fn run(_args: &[String]) -> Result<ExitCode, String> {
             backend,
         ])?;
     }
+    step("fuzz targets");
+    check_fuzz()?;
     step("tests");
     test::run(&[])
+}
+
+/// Compiles what `fuzz/` needs a nightly compiler to run. Its lock file is the workspace's: what is fuzzed is what is shipped, and
+/// everything that both need is compiled once.
+fn check_fuzz() -> Result<(), String> {
+    let fuzz = root().join("fuzz");
+    let (from, to) = (root().join("Cargo.lock"), fuzz.join("Cargo.lock"));
+    std::fs::copy(&from, &to).map_err(|e| format!("{}: {e}", to.display()))?;
+    let manifest = fuzz.join("Cargo.toml");
+    let target = target();
+    cargo(&[
+        "check",
+        "--release",
+        "--manifest-path",
+        &manifest.to_string_lossy(),
+        "--target-dir",
+        &target.to_string_lossy(),
+    ])
 }
 
 fn step(name: &str) {

@@ -77,11 +77,14 @@ fn build(backend: &str) -> Result<PathBuf, String> {
         "--features",
         &features,
     ])?;
-    let target =
-        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    Ok(target
+    Ok(target()
         .join("release")
         .join(format!("star{}", std::env::consts::EXE_SUFFIX)))
+}
+
+/// Where Cargo builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 /// The workspace's folder.

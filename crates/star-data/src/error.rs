@@ -46,3 +46,12 @@ impl DataError {
         }
     }
 }
+
+/// Keeps what a reader of ours says of a damaged file, and quotes from it, from flooding a message.
+pub(crate) fn shorten_message(message: &str) -> String {
+    const LONGEST: usize = 400;
+    if message.chars().nth(LONGEST).is_none() {
+        return message.into();
+    }
+    message.chars().take(LONGEST).chain("...".chars()).collect()
+}

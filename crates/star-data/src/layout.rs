@@ -11,7 +11,10 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
-use crate::{error::DataError, point::Point};
+use crate::{
+    error::{DataError, shorten_message},
+    point::Point,
+};
 
 const BUILTIN: [(&str, &str); 3] = [
     (
@@ -28,8 +31,11 @@ const BUILTIN: [(&str, &str); 3] = [
     ),
 ];
 
+/// The largest file that is taken for a layout, bytes: one of the most landmarks has a quarter of it. Reading TOML takes up to 100
+/// times its size in memory.
+const MAX_FILE: usize = 256 << 10;
 /// The most landmarks of a layout: each is a map in the network, so that more are a slip of the pen.
-const MAX_POINTS: usize = 4096;
+pub(crate) const MAX_POINTS: usize = 4096;
 
 /// A curve through some of the landmarks; each edge is one channel of the network's edge maps.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,6 +116,18 @@ impl Layout {
         BUILTIN.iter().map(|(name, _)| *name)
     }
 
+    /// Those names with the number of landmarks of each.
+    pub(crate) fn builtin_points() -> impl Iterator<Item = (&'static str, usize)> {
+        // A line of each file: reading them whole for a word in a message would take more memory than what the message is of.
+        let points = |text: &str| {
+            text.lines()
+                .find_map(|l| l.strip_prefix("points = ")?.trim().parse().ok())
+        };
+        BUILTIN
+            .iter()
+            .filter_map(move |(name, text)| Some((*name, points(text)?)))
+    }
+
     /// One of the layouts that are compiled in: `wflw98`, `ibug68`, `cofw29`.
     ///
     /// # Errors
@@ -161,8 +179,17 @@ impl Layout {
         let fail = |Complaint(span, message)| DataError::Parse {
             path: PathBuf::from(origin),
             line: line_of(text, span.start),
-            message,
+            message: shorten_message(&message),
         };
+        if text.len() > MAX_FILE {
+            return Err(fail(Complaint(
+                0..0,
+                format!(
+                    "{} bytes; a layout's file has at most {MAX_FILE}, is this one?",
+                    text.len()
+                ),
+            )));
+        }
         let file: LayoutFile = toml::from_str(text).map_err(|e| {
             fail(Complaint(
                 e.span().unwrap_or_default(),
@@ -382,11 +409,59 @@ impl Layout {
     }
 }
 
+/// The 1-based lines of byte offsets that only grow: a text is gone through once, whatever is asked.
+pub(crate) struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl<'a> Lines<'a> {
+    pub(crate) fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            at: 0,
+            line: 1,
+        }
+    }
+
+    pub(crate) fn line(&mut self, offset: usize) -> usize {
+        let passed = self.text.as_bytes().get(self.at..offset);
+        let passed = passed.unwrap_or_default();
+        self.line += passed.iter().filter(|&&b| b == b'\n').count();
+        self.at += passed.len();
+        self.line
+    }
+}
+
 /// The 1-based line of a byte offset.
-pub(crate) fn line_of(text: &str, offset: usize) -> usize {
+fn line_of(text: &str, offset: usize) -> usize {
     let end = offset.min(text.len());
     1 + text.as_bytes()[..end]
         .iter()
         .filter(|&&b| b == b'\n')
         .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn builtin_points_are_what_the_layouts_say() {
+        let found: Vec<_> = Layout::builtin_points().collect();
+        let read: Vec<_> = Layout::builtin_names()
+            .map(|name| (name, Layout::builtin(name).unwrap().points))
+            .collect();
+        assert_eq!(found, read);
+    }
+
+    #[test]
+    fn lines_of_growing_offsets() {
+        let text = "a\nb\n\nc";
+        let mut lines = Lines::of(text);
+        for offset in [0, 1, 2, 2, 5, 6, 99] {
+            assert_eq!(lines.line(offset), line_of(text, offset), "{offset}");
+        }
+    }
 }

@@ -28,6 +28,8 @@ use crate::{
 const MAX_COORDINATE: f64 = 1e6;
 /// WFLW's tags.
 const TAGS: usize = 6;
+/// With occlusion flags and a group.
+const MAX_COLUMNS: usize = 9;
 /// How many missing pictures a message names.
 const NAMED: usize = 5;
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
@@ -89,13 +91,18 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
         if text.trim().is_empty() {
             continue;
         }
-        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        let (columns, count) = columns_of(text);
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
             grouped = columns.get(GROUP_COLUMN) == Some(&GROUP);
             continue;
         }
+        // By halves: while it is copied, a list that doubles takes three times what is in it.
+        if rows.len() == rows.capacity() {
+            rows.reserve_exact((rows.len() / 2).max(4));
+        }
         rows.push(
-            parse_row(&columns, i + 1, layout, grouped).map_err(|message| fail(i + 1, message))?,
+            parse_row(&columns, count, i + 1, layout, grouped)
+                .map_err(|message| fail(i + 1, message))?,
         );
     }
     if rows.is_empty() {
@@ -144,12 +151,12 @@ pub fn read_tsv_leniently(
         if text.trim().is_empty() {
             continue;
         }
-        let columns: Vec<&str> = text.split('\t').map(unquote).collect();
+        let (columns, count) = columns_of(text);
         if std::mem::take(&mut may_be_header) && is_header(&columns) {
             grouped = columns.get(GROUP_COLUMN) == Some(&GROUP);
             continue;
         }
-        match parse_row(&columns, line, layout, grouped) {
+        match parse_row(&columns, count, line, layout, grouped) {
             Ok(row) => rows.push(row),
             Err(message) => {
                 let values = columns.get(2).map_or(0, |column| numbers(column).count());
@@ -163,6 +170,13 @@ pub fn read_tsv_leniently(
         }
     }
     Ok((rows, bad))
+}
+
+/// The columns of a line, and how many there are: of a line of tabs not all are listed, but more than a face has.
+fn columns_of(line: &str) -> (Vec<&str>, usize) {
+    let columns = line.split('\t').map(unquote);
+    let listed = columns.take(MAX_COLUMNS + 1).collect();
+    (listed, line.split('\t').count())
 }
 
 fn unquote(field: &str) -> &str {
@@ -194,16 +208,16 @@ fn numbers(column: &str) -> impl Iterator<Item = &str> {
 /// `grouped` says whether the header names the column of groups.
 fn parse_row(
     columns: &[&str],
+    count: usize,
     line: usize,
     layout: &Layout,
     grouped: bool,
 ) -> Result<TsvRow, String> {
-    let (most, group) = if grouped { (9, ", group") } else { (8, "") };
-    if !(6..=most).contains(&columns.len()) {
+    let (most, group) = if grouped { (MAX_COLUMNS, ", group") } else { (MAX_COLUMNS - 1, "") };
+    if !(6..=most).contains(&count) {
         return Err(format!(
-            "{} tab-separated columns, but a face has 6 to {most}: path, five points, landmarks, scale, centre x, centre y, \
-             tags, occlusion{group}; is the line cut off, or are its columns separated by something else?",
-            columns.len()
+            "{count} tab-separated columns, but a face has 6 to {most}: path, five points, landmarks, scale, centre x, centre y, \
+             tags, occlusion{group}; is the line cut off, or are its columns separated by something else?"
         ));
     }
     let path = clean_path(columns[0]);
@@ -269,24 +283,24 @@ fn shorten(text: &str) -> String {
 
 fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> {
     let mut values = Vec::with_capacity(2 * layout.points);
-    for (i, number) in numbers(column).enumerate() {
-        let axis = if i % 2 == 0 { "x" } else { "y" };
-        values.push(parse_number(
-            number,
-            3,
-            &format!("landmark {} {axis}", i / 2),
-        )?);
+    let mut count = 0;
+    for number in numbers(column) {
+        let axis = if count % 2 == 0 { "x" } else { "y" };
+        let value = parse_number(number, 3, &format!("landmark {} {axis}", count / 2))?;
+        // Numbers beyond the layout's are only counted.
+        if count < 2 * layout.points {
+            values.push(value);
+        }
+        count += 1;
     }
-    if values.len() != 2 * layout.points {
-        let other = Layout::builtin_names()
-            .filter_map(|name| Layout::builtin(name).ok())
-            .find(|other| 2 * other.points == values.len())
-            .map_or(String::new(), |other| {
-                format!("; that is layout {}: use it instead?", other.name)
+    if count != 2 * layout.points {
+        let other = Layout::builtin_points()
+            .find(|(_, points)| 2 * points == count)
+            .map_or(String::new(), |(name, _)| {
+                format!("; that is layout {name}: use it instead?")
             });
         return Err(format!(
-            "column 3 (landmarks) has {} numbers, but layout {} has {} points, {} numbers{other}",
-            values.len(),
+            "column 3 (landmarks) has {count} numbers, but layout {} has {} points, {} numbers{other}",
             layout.name,
             layout.points,
             2 * layout.points
@@ -321,8 +335,10 @@ fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {
 
 fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
     let mut flags = Vec::with_capacity(layout.points);
+    let mut count = 0;
     for (i, number) in numbers(column).enumerate() {
-        flags.push(match number.parse() {
+        count += 1;
+        let flag = match number.parse() {
             Ok(0.0) => false,
             Ok(1.0) => true,
             _ => {
@@ -331,16 +347,18 @@ fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
                     shorten(number)
                 ));
             }
-        });
+        };
+        // Flags beyond the layout's are only counted.
+        if flags.len() < layout.points {
+            flags.push(flag);
+        }
     }
-    if flags.len() == layout.points {
+    if count == layout.points {
         return Ok(flags);
     }
     Err(format!(
-        "column 8 (occlusion) has {} flags, but layout {} has {} points; leave the column out if occlusion is not known",
-        flags.len(),
-        layout.name,
-        layout.points
+        "column 8 (occlusion) has {count} flags, but layout {} has {} points; leave the column out if occlusion is not known",
+        layout.name, layout.points
     ))
 }
 

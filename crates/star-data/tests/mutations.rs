@@ -1,18 +1,21 @@
 //! Whatever is in a file: a result or an error that says where, never a panic, never memory without end.
 //!
-//! Good files of every kind that is read are damaged in ways that happen and in ways that do not. The same run gives the same damage;
-//! `STAR_MUTATIONS=100000 cargo test --release -p star-data --test mutations` runs longer. `fuzz/` has the same readers for cargo-fuzz.
+//! Good files of every kind that is read are damaged in the terms of their format (`support/structured.rs`) and as bytes. The same run gives
+//! the same damage; `STAR_MUTATIONS=100000 cargo test --release --test mutations` does so much of it to each kind. `fuzz/` has the same
+//! readers for cargo-fuzz.
 //!
-//! One test only, so that what it allocates is its own.
+//! One test at a time, so that what it allocates is its own.
 
 #[path = "support/heap.rs"]
 mod heap;
+#[path = "support/structured.rs"]
+mod structured;
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
     time::{Duration, Instant},
@@ -21,31 +24,24 @@ use std::{
 use star_data::{
     DataError, Layout,
     decode::{MAX_PIXELS, decode_reporting},
-    prepare::{CofwMat, CofwSplit, parse_pts},
+    prepare::{CofwMat, CofwSplit, parse_points, parse_pts},
     tsv::parse_tsv,
 };
+use structured::{NUMBERS, Random, WORDS};
 
 #[global_allocator]
 static ALLOCATOR: heap::Counting = heap::Counting;
 
-/// Of one file's reading. The files are of some kilobytes.
-const MOST_MEMORY: usize = 512 << 20;
+/// What any file's reading may take: a message, the first entries of lists, a reader's buffers.
+const ALWAYS: usize = 64 << 10;
 const LONGEST: Duration = Duration::from_secs(20);
-const USUAL: usize = 20_000;
+/// Of each kind.
+const USUAL: usize = 1_500;
+/// Damage that repeats things goes on up to this size, bytes.
+const LARGEST: usize = 64 << 10;
+const LONGEST_MESSAGE: usize = 4_000;
 /// What messages must call the file.
 const NAME: &str = "some file";
-
-/// A linear congruential generator: the upper bits are good enough.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = (self.0)
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        ((self.0 >> 33) % limit.max(1) as u64) as usize
-    }
-}
 
 /// A reader, good files for it, and what its refusals must look like.
 struct Kind {
@@ -53,14 +49,20 @@ struct Kind {
     good: Vec<Vec<u8>>,
     read: fn(&[u8]) -> Result<(), DataError>,
     says_where: fn(&DataError, &[u8]) -> bool,
-    accepted: usize,
-    refused: usize,
-    memory: usize,
+    damage: fn(&[u8], &mut Random) -> Vec<u8>,
+    /// What reading may take, beside what any file's may: so many times the file, and for pictures the pixels.
+    memory: fn(usize) -> usize,
+}
+
+/// Read once: what that takes is not the lists'.
+fn cofw29() -> &'static Layout {
+    static LAYOUT: LazyLock<Layout> =
+        LazyLock::new(|| Layout::builtin("cofw29").expect("compiled in"));
+    &LAYOUT
 }
 
 fn tsv(bytes: &[u8]) -> Result<(), DataError> {
-    let layout = Layout::builtin("cofw29")?;
-    for row in parse_tsv(bytes, Path::new(NAME), &layout)? {
+    for row in parse_tsv(bytes, Path::new(NAME), cofw29())? {
         assert_eq!(row.landmarks.len(), 29);
         assert!(
             row.landmarks
@@ -151,15 +153,78 @@ fn good_pts() -> Vec<u8> {
     format!("version: 1\nn_points: 68\n{{\n{}}}\n", points.concat()).into_bytes()
 }
 
+fn points(bytes: &[u8], name: &str) -> Result<(), DataError> {
+    let file = parse_points(bytes, Path::new(name), cofw29())?;
+    for face in &file.faces {
+        assert_eq!(face.len(), 29);
+        assert!(face.iter().all(|p| p.x.abs() <= 1e6 && p.y.abs() <= 1e6));
+    }
+    let lines = 1 + bytes.iter().filter(|&&b| b == b'\n').count();
+    for (line, reason) in &file.skipped {
+        assert!((1..=lines).contains(line) && !reason.is_empty());
+        assert!(reason.len() < LONGEST_MESSAGE, "{reason}");
+    }
+    Ok(())
+}
+
+fn csv(bytes: &[u8]) -> Result<(), DataError> {
+    points(bytes, "some file.csv")
+}
+
+fn json(bytes: &[u8]) -> Result<(), DataError> {
+    points(bytes, "some file.json")
+}
+
+/// Two faces with splits and boxes, one of them quoted, and a column of another program.
+fn good_csv() -> Vec<u8> {
+    let names: Vec<String> = (0..29).map(|k| format!("x{k},y{k}")).collect();
+    let points: Vec<String> = (0..29)
+        .map(|k| format!("{}.5,{}", 10 + k, 40 - k))
+        .collect();
+    let points = points.join(",");
+    format!(
+        "image,{},split,box_x,box_y,box_w,box_h,by\n\"a, b.png\",{points},train,1,2,30.5,40,me\nsub/b.png,{points},test,0,0,9,9,\n",
+        names.join(",")
+    )
+    .into_bytes()
+}
+
+fn good_json() -> Vec<u8> {
+    let points: Vec<[f64; 2]> = (0..29).map(|k| [10.5 + f64::from(k), 40.0]).collect();
+    let face = |name: &str| serde_json::json!({"image": name, "points": points, "split": "train", "box": [1, 2, 30.5, 40], "by": {"who": ["me"]}});
+    let faces: Vec<String> = ["a.png", "b.png"].map(|name| face(name).to_string()).into();
+    format!("[{}]\n", faces.join(",\n")).into_bytes()
+}
+
+/// What text is read into.
+fn eight_times(size: usize) -> usize {
+    8 * size
+}
+
+/// TOML, whose reader makes a list of all signs and a tree of all values; the file's size is limited.
+fn toml_tree(size: usize) -> usize {
+    128 * size
+}
+
+/// Numbers that are packed, as much as packing allows: as they are, and as a picture.
+fn unpacked(size: usize) -> usize {
+    2 * 1_100 * size
+}
+
+/// A picture in the file's own form, as RGB, and in its decoder's numbers, for as many pixels as a file can have.
+fn pixels(size: usize) -> usize {
+    const BYTES: usize = 16;
+    (size * 10_000).max(1 << 20) * BYTES
+}
+
 fn kinds() -> Vec<Kind> {
-    let kind = |name, good, read, says_where| Kind {
+    let kind = |name, good, read, says_where, damage, memory| Kind {
         name,
         good,
         read,
         says_where,
-        accepted: 0,
-        refused: 0,
-        memory: 0,
+        damage,
+        memory,
     };
     let layouts: Vec<Vec<u8>> = Layout::builtin_names()
         .map(|name| file(&format!("../../../configs/layouts/{name}.toml")))
@@ -178,52 +243,66 @@ fn kinds() -> Vec<Kind> {
         .iter()
         .map(|name| std::fs::read(name).expect("picture"));
     vec![
-        kind("tsv", vec![good_tsv()], tsv, names_a_line),
-        kind("pts", vec![good_pts()], pts, names_a_line),
-        kind("layout", layouts, layout, names_a_line),
+        kind(
+            "tsv",
+            vec![good_tsv()],
+            tsv,
+            names_a_line,
+            structured::tsv,
+            eight_times,
+        ),
+        kind(
+            "csv",
+            vec![good_csv()],
+            csv,
+            names_a_line,
+            structured::csv,
+            eight_times,
+        ),
+        kind(
+            "json",
+            vec![good_json()],
+            json,
+            names_a_line,
+            structured::json,
+            eight_times,
+        ),
+        kind(
+            "pts",
+            vec![good_pts()],
+            pts,
+            names_a_line,
+            structured::pts,
+            eight_times,
+        ),
+        kind(
+            "layout",
+            layouts,
+            layout,
+            names_a_line,
+            structured::toml,
+            toml_tree,
+        ),
         kind(
             "mat",
             vec![file("cofw/COFW_train_color.mat")],
             mat,
             names_a_variable,
+            structured::hdf5,
+            unpacked,
         ),
-        kind("image", pictures.collect(), picture, names_the_picture),
+        kind(
+            "image",
+            pictures.collect(),
+            picture,
+            names_the_picture,
+            structured::picture,
+            pixels,
+        ),
     ]
 }
 
 const LETTERS: &[u8] = b"0123456789.,-+eE\t\n {}[]\"=\0\xff";
-
-/// Numbers that programs stumble over, as text.
-const WORDS: [&str; 16] = [
-    "-1",
-    "0",
-    "1e308",
-    "-1e400",
-    "nan",
-    "inf",
-    "1e-320",
-    "4294967296",
-    "18446744073709551616",
-    "-0",
-    "1e6",
-    "0x10",
-    "2147483648",
-    "",
-    ".",
-    "999999999999999999999999999999",
-];
-
-/// And as bytes of any width.
-const NUMBERS: [u64; 8] = [
-    0,
-    1,
-    0x7f,
-    0xffff,
-    0x7fff_ffff,
-    1 << 40,
-    i64::MAX as u64,
-    u64::MAX,
-];
 
 /// Damages `bytes` in one way.
 fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
@@ -277,13 +356,122 @@ fn damage(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// Tests that measure memory run one after another.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Text of which every sign or two would become a value of tens of bytes.
+#[test]
+fn text_that_repeats_itself_takes_no_more_than_a_few_times_its_size() {
+    let _alone = alone();
+    const MANY: usize = 50_000;
+    let path = |ending: &str| format!("a.png\t0\t{ending}\n");
+    let header = String::from_utf8(good_csv()).expect("text");
+    let header = header.lines().next().expect("a header");
+    let item = String::from_utf8(good_json()).expect("text");
+    let item = item.trim_matches(['[', ']', '\n']).lines().next();
+    let item = item.expect("an item").trim_end_matches([',', '}']);
+    type Read = fn(&[u8]) -> Result<(), DataError>;
+    let cases: [(&str, Read, String, &str); 9] = [
+        (
+            "tabs",
+            tsv,
+            "\t".repeat(MANY) + "a",
+            ":1: 50001 tab-separated columns",
+        ),
+        (
+            "landmarks",
+            tsv,
+            path(&("1,".repeat(MANY) + "\t1\t1\t1")),
+            ":1: column 3 (landmarks) has 50000 numbers, but layout cofw29 has 29 points",
+        ),
+        (
+            "flags",
+            tsv,
+            path(&format!(
+                "{}\t1\t1\t1\t\t{}",
+                vec!["1"; 58].join(","),
+                "1,".repeat(MANY)
+            )),
+            ":1: column 8 (occlusion) has 50000 flags, but layout cofw29 has 29 points",
+        ),
+        (
+            "columns",
+            csv,
+            format!("{}\n1\n", ",a".repeat(MANY)),
+            ":1: 50001 columns; layout cofw29 has 29 points, and there may be 500 other columns",
+        ),
+        (
+            "cells",
+            csv,
+            format!("{header}\n{}", (",1".repeat(MANY / 100) + "\n").repeat(101)),
+            ":2: 501 values, but the header names 65 columns; is a comma or a quote missing?; 101 of the first 101 rows cannot be used",
+        ),
+        (
+            "no-items",
+            json,
+            format!("[{}0]", "0,".repeat(MANY)),
+            ":1: invalid type: integer `0`, expected struct Item; 101 of the first 101 rows",
+        ),
+        (
+            "empty-items",
+            json,
+            format!("[{}{{}}]", "{},".repeat(MANY)),
+            ":1: missing field `image`; 101 of the first 101 rows cannot be used",
+        ),
+        (
+            "unused",
+            json,
+            format!("[{item},\"junk\":[{}0]}}]", "0,".repeat(MANY)),
+            "",
+        ),
+        (
+            "text-for-a-number",
+            json,
+            format!(
+                "[{}]",
+                vec![format!("\"{}\"", "a".repeat(MANY)); 102].join(",")
+            ),
+            ":1: invalid type: string \"aaa",
+        ),
+    ];
+    for (name, read, text, expected) in cases {
+        let (result, peak) = heap::peak(|| read(text.as_bytes()));
+        println!(
+            "{name}: {} bytes, {peak} bytes of memory at most",
+            text.len()
+        );
+        assert!(
+            peak <= eight_times(text.len()) + ALWAYS,
+            "{name}: {peak} bytes for {}",
+            text.len()
+        );
+        match result {
+            Ok(()) => assert_eq!(expected, "", "{name} is read"),
+            Err(error) => {
+                let message = error.to_string();
+                assert!(
+                    message.starts_with(NAME)
+                        && !expected.is_empty()
+                        && message.contains(expected)
+                        && message.len() < LONGEST_MESSAGE,
+                    "{name}: {message}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn damaged_files_are_refused_with_a_place_or_read() {
+    let _alone = alone();
     let count = match std::env::var("STAR_MUTATIONS") {
         Ok(text) => text.parse().expect("STAR_MUTATIONS is a number"),
         Err(_) => USUAL,
     };
-    let mut kinds = kinds();
+    let kinds = kinds();
     for kind in &kinds {
         for good in &kind.good {
             // The pictures of formats that are not read are there to be refused.
@@ -312,75 +500,77 @@ fn damaged_files_are_refused_with_a_place_or_read() {
         }
     }));
     let mut failures = Vec::new();
-    let mut slowest = Duration::ZERO;
-    for i in 0..count {
-        let number = kinds.len();
-        let kind = &mut kinds[i % number];
-        let mut random = Random(i as u64);
-        random.below(2);
-        let mut bytes = kind.good[random.below(kind.good.len())].clone();
-        for _ in 0..1 + random.below(4) {
-            damage(&mut bytes, &mut random);
-        }
-        READING.store(true, Relaxed);
-        let start = Instant::now();
-        let read = kind.read;
-        let (result, memory) = heap::peak(|| catch_unwind(AssertUnwindSafe(|| read(&bytes))));
-        let took = start.elapsed();
-        READING.store(false, Relaxed);
-        slowest = slowest.max(took);
-        kind.memory = kind.memory.max(memory);
-        let complaint = match result {
-            Err(_) => Some(format!(
-                "panics: {}",
-                LAST.lock().map(|last| last.clone()).unwrap_or_default()
-            )),
-            Ok(Ok(())) => {
-                kind.accepted += 1;
-                None
-            }
-            Ok(Err(error)) => {
-                kind.refused += 1;
-                let message = error.to_string();
-                let fine = message.starts_with(NAME) && (kind.says_where)(&error, &bytes);
-                (!fine).then(|| format!("refused without a place: {message}"))
-            }
-        };
-        let complaint = complaint
-            .or_else(|| (memory > MOST_MEMORY).then(|| format!("{memory} bytes allocated")))
-            .or_else(|| (took > LONGEST).then(|| format!("took {took:?}")));
-        if let Some(complaint) = complaint {
-            failures.push(format!("{} {i}: {complaint}", kind.name));
-        }
-    }
-    let _ = std::panic::take_hook();
     for kind in &kinds {
+        let (mut accepted, mut refused, mut most, mut ratio) = (0, 0, 0, 0f64);
+        let (start, mut slowest) = (Instant::now(), Duration::ZERO);
+        for i in 0..count {
+            let mut random = Random(i as u64);
+            random.below(2);
+            let mut bytes = kind.good[random.below(kind.good.len())].clone();
+            for _ in 0..1 + random.below(3) {
+                if random.below(4) == 0 {
+                    damage(&mut bytes, &mut random);
+                } else if bytes.len() < LARGEST {
+                    bytes = (kind.damage)(&bytes, &mut random);
+                }
+            }
+            READING.store(true, Relaxed);
+            let began = Instant::now();
+            let read = kind.read;
+            let (result, memory) = heap::peak(|| catch_unwind(AssertUnwindSafe(|| read(&bytes))));
+            let took = began.elapsed();
+            READING.store(false, Relaxed);
+            slowest = slowest.max(took);
+            most = most.max(memory);
+            ratio = ratio.max(memory as f64 / bytes.len().max(ALWAYS / 8) as f64);
+            let complaint = match result {
+                Err(_) => Some(format!(
+                    "panics: {}",
+                    LAST.lock().map(|last| last.clone()).unwrap_or_default()
+                )),
+                Ok(Ok(())) => {
+                    accepted += 1;
+                    None
+                }
+                Ok(Err(error)) => {
+                    refused += 1;
+                    let message = error.to_string();
+                    let fine = message.starts_with(NAME)
+                        && message.len() < LONGEST_MESSAGE
+                        && (kind.says_where)(&error, &bytes);
+                    (!fine).then(|| format!("refused without a place: {message}"))
+                }
+            };
+            let complaint = complaint
+                .or_else(|| {
+                    (memory > (kind.memory)(bytes.len()) + ALWAYS)
+                        .then(|| format!("{memory} bytes allocated for a file of {}", bytes.len()))
+                })
+                .or_else(|| (took > LONGEST).then(|| format!("took {took:?}")));
+            if let Some(complaint) = complaint {
+                failures.push(format!("{} {i}: {complaint}", kind.name));
+            }
+        }
         println!(
-            "{}: {} read, {} refused, at most {} KiB allocated",
+            "{}: {count} in {:.1?}, {accepted} read, {refused} refused, at most {} KiB and {ratio:.2} times the file (of 8 KiB and more) \
+             allocated, slowest {slowest:.1?}",
             kind.name,
-            kind.accepted,
-            kind.refused,
-            kind.memory >> 10
+            start.elapsed(),
+            most >> 10
+        );
+        let least = count / 50;
+        assert!(
+            accepted >= least && refused >= least,
+            "{}: {accepted} read, {refused} refused: the damage is too hard or too soft",
+            kind.name,
         );
     }
-    println!(
-        "slowest {slowest:?}; {} panics of dependencies caught",
-        CAUGHT.load(Relaxed)
-    );
+    let _ = std::panic::take_hook();
+    println!("{} panics of dependencies caught", CAUGHT.load(Relaxed));
     assert!(
         failures.is_empty(),
         "{} failures:\n{}",
         failures.len(),
         failures[..failures.len().min(20)].join("\n")
     );
-    for kind in &kinds {
-        let least = count / kinds.len() / 50;
-        assert!(
-            kind.accepted >= least && kind.refused >= least,
-            "{}: {} read, {} refused: the damage is too hard or too soft",
-            kind.name,
-            kind.accepted,
-            kind.refused
-        );
-    }
 }

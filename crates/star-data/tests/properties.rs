@@ -194,6 +194,13 @@ fn layout_mistakes_name_their_line() {
             );
         }
     }
+    let large = format!("{good}{}", "#\n".repeat(128 << 10));
+    let error = Layout::from_toml_str(&large, Path::new("mine.toml")).expect_err("too large");
+    let error = error.to_string();
+    assert!(
+        error.starts_with("mine.toml:1: ") && error.contains("a layout's file has at most 262144"),
+        "{error}"
+    );
     assert!(
         Layout::builtin("wflw")
             .expect_err("no such")

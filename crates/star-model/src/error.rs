@@ -58,6 +58,15 @@ impl Mismatch {
     }
 }
 
+/// Keeps a text of a file from flooding a message.
+pub(crate) fn shorten(text: &str) -> String {
+    const LONGEST: usize = 120;
+    if text.chars().nth(LONGEST).is_none() {
+        return text.into();
+    }
+    text.chars().take(LONGEST).chain("...".chars()).collect()
+}
+
 fn of_file(mismatch: &Mismatch) -> String {
     let path = mismatch.path.as_ref();
     path.map_or_else(String::new, |path| format!("{}: ", path.display()))
@@ -75,7 +84,7 @@ impl std::fmt::Display for Mismatch {
             if names.is_empty() {
                 continue;
             }
-            let shown = names.iter().take(SHOWN).map(String::as_str);
+            let shown = names.iter().take(SHOWN).map(|name| shorten(name));
             let shown = shown.collect::<Vec<_>>().join(", ");
             let dots = if names.len() > SHOWN { ", ..." } else { "" };
             let between = if first { "" } else { "; " };

@@ -29,7 +29,7 @@ use support::published::{
 static ALLOCATOR: Counting = Counting;
 
 /// Of each format.
-const USUAL: usize = 1_500;
+const USUAL: usize = 500;
 
 /// What reading may take beyond 8 times the file: a message, the first entries of lists and hash maps, the reader's own small things.
 const ALWAYS: usize = 64 << 10;
@@ -110,7 +110,8 @@ fn mutate_op(op: &mut Op, random: &mut Random) {
         Short(_, old) => *old = value as u16,
         Word(_, old) => *old = value as u32,
         Long(bytes) => *bytes = value.to_le_bytes()[..1 + random.below(8)].to_vec(),
-        Text(bytes) => match random.below(4) {
+        Text(bytes) => match random.below(5) {
+            3 => *bytes = bytes.repeat(500),
             0 => *bytes = random.pick(&NAMES).into(),
             1 => bytes.truncate(random.below(bytes.len())),
             2 => bytes.push(random.below(256) as u8),
@@ -318,8 +319,9 @@ fn mutate_json(value: &mut Value, random: &mut Random) {
             let Some((key, inner)) = map.iter().nth(at).map(|(k, v)| (k.clone(), v.clone())) else {
                 return;
             };
-            match random.below(3) {
+            match random.below(4) {
                 0 => drop(map.remove(&key)),
+                3 => drop(map.insert(key.repeat(500), inner)),
                 1 => drop(map.insert(random.pick(&NAMES).into(), inner)),
                 _ => {
                     for i in 0..1 << random.below(8) {
@@ -336,7 +338,8 @@ fn mutate_json(value: &mut Value, random: &mut Random) {
                 list.extend(std::iter::repeat_n(item, 1 << random.below(12)));
             }
         },
-        Value::String(text) => match random.below(4) {
+        Value::String(text) => match random.below(5) {
+            3 => *text = text.repeat(500),
             0 => {
                 *text = random
                     .pick(&["F64", "F16", "BF16", "I64", "BOOL", "F4", "", "\0"])

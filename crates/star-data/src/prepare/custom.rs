@@ -154,14 +154,43 @@ pub fn prepare_custom(
     Ok(report)
 }
 
+/// What is in a points file, before its pictures are looked at.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PointsFile {
+    /// The points of each face that can be used, pixels as written.
+    pub faces: Vec<Vec<Point>>,
+    /// The 1-based line of each row that cannot, and why.
+    pub skipped: Vec<(usize, String)>,
+}
+
+/// Reads a points file from bytes as [`prepare_custom`] does; `origin` is what messages call the file, and its extension says
+/// what it is.
+///
+/// # Errors
+/// [`DataError::Parse`] naming the line when it cannot be read as a whole.
+pub fn parse_points(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<PointsFile, DataError> {
+    let mut file = PointsFile::default();
+    for row in parse(bytes, origin, layout)?.rows {
+        match row {
+            Ok(row) => file.faces.push(row.points),
+            Err(bad) => file.skipped.push((bad.line, bad.reason)),
+        }
+    }
+    Ok(file)
+}
+
 fn read(path: &Path, layout: &Layout) -> Result<Table, DataError> {
     let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    parse(&bytes, path, layout)
+}
+
+fn parse(bytes: &[u8], path: &Path, layout: &Layout) -> Result<Table, DataError> {
     let fail = |line: usize, message: String| DataError::Parse {
         path: path.to_path_buf(),
         line,
         message,
     };
-    let text = std::str::from_utf8(&bytes).map_err(|e| {
+    let text = std::str::from_utf8(bytes).map_err(|e| {
         let before = bytes.iter().take(e.valid_up_to());
         let line = 1 + before.filter(|&&b| b == b'\n').count();
         fail(line, "not UTF-8 text; save the file as UTF-8".into())
@@ -189,10 +218,10 @@ fn read(path: &Path, layout: &Layout) -> Result<Table, DataError> {
     Ok(table)
 }
 
-type InSplit = Result<(Row, usize), BadRow>;
+type InSplit = Result<(Box<Row>, usize), BadRow>;
 
 /// Gives each row the number of its split, and the splits in the order in which they appear; `None` when no row names one.
-fn assign_splits(rows: Vec<Result<Row, BadRow>>) -> (Vec<InSplit>, Option<Vec<String>>) {
+fn assign_splits(rows: Vec<Result<Box<Row>, BadRow>>) -> (Vec<InSplit>, Option<Vec<String>>) {
     if !rows.iter().flatten().any(|row| row.split.is_some()) {
         let rows = rows.into_iter().map(|row| row.map(|row| (row, 0)));
         return (rows.collect(), None);
@@ -200,7 +229,7 @@ fn assign_splits(rows: Vec<Result<Row, BadRow>>) -> (Vec<InSplit>, Option<Vec<St
     let mut names: Vec<String> = Vec::new();
     // The line that first put an image or a group into a split.
     let mut places: BTreeMap<(&str, String), (usize, usize)> = BTreeMap::new();
-    let mut assign = |row: Row| -> InSplit {
+    let mut assign = |row: Box<Row>| -> InSplit {
         let bad = |reason| BadRow {
             line: row.line,
             reason,

@@ -16,7 +16,7 @@ mod wflw;
 
 pub use cofw::prepare_cofw;
 pub use cofw_mat::{CofwFace, CofwMat, CofwSplit};
-pub use custom::{CustomConfig, find_points, prepare_custom};
+pub use custom::{CustomConfig, PointsFile, find_points, parse_points, prepare_custom};
 pub use ibug300w::prepare_300w;
 pub(crate) use ibug300w::{
     PARTS as IBUG_PARTS, SUBSETS as IBUG_SUBSETS, original_of_mirrored, part_of as ibug_part_of,

@@ -1,56 +1,49 @@
 //! Points as a table with a header: `image,x0,y0,x1,y1,...`.
 
-use csv::{ReaderBuilder, StringRecord, Trim};
+mod records;
 
+use self::records::{Record, Records};
 use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
 use crate::{
-    layout::{Layout, line_of},
+    layout::{Layout, Lines},
     point::Point,
 };
 
 const BOX: [&str; 4] = ["box_x", "box_y", "box_w", "box_h"];
 /// How many missing columns a message names.
 const NAMED: usize = 6;
+/// How many columns there may be beside those of the points.
+const OTHER_COLUMNS: usize = 500;
 
 /// # Errors
 /// When the header does not name the columns that the layout needs.
 pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        // A row of another length is reported as a row, not the end of the file.
-        .flexible(true)
-        .trim(Trim::All)
-        .from_reader(text.as_bytes());
+    let limit = 2 * layout.points + OTHER_COLUMNS;
+    let mut records = Records::new(text, limit);
     let mut columns: Option<Columns> = None;
-    let mut rows = Vec::new();
-    for record in reader.records() {
-        let record = record.map_err(|e| BadRow {
-            line: e.position().map_or(1, |p| line_of(text, p.byte() as usize)),
-            reason: e.to_string(),
-        })?;
+    let mut table = Table::default();
+    let mut lines = Lines::of(text);
+    while let Some(record) = records.read() {
         // Spreadsheets write empty rows as commas.
-        if record.iter().all(str::is_empty) {
+        if record.fields().all(str::is_empty) && record.count <= limit {
             continue;
         }
-        let line = line_of_record(text, &record);
+        let line = lines.line(record.start);
         let bad = |reason| BadRow { line, reason };
         match &columns {
+            None if record.count > limit => {
+                return Err(bad(format!(
+                    "{} columns; {}, and there may be {OTHER_COLUMNS} other columns",
+                    record.count,
+                    points_of(layout)
+                )));
+            }
             None => columns = Some(Columns::of(&record, layout).map_err(bad)?),
-            Some(columns) => rows.push(columns.row(&record, line).map_err(bad)),
+            Some(columns) => table.push(columns.row(&record, line).map_err(bad))?,
         }
     }
-    Ok(Table {
-        rows,
-        unused: columns.map_or_else(Vec::new, |columns| columns.unused),
-    })
-}
-
-/// The reader's own position is before the line breaks that end the row above.
-fn line_of_record(text: &str, record: &StringRecord) -> usize {
-    let byte = record.position().map_or(0, |p| p.byte() as usize);
-    let rest = text.as_bytes().get(byte..).unwrap_or_default();
-    let breaks = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
-    line_of(text, byte + breaks.count())
+    table.unused = columns.map_or_else(Vec::new, |columns| columns.unused);
+    Ok(table)
 }
 
 /// Where in a record is what.
@@ -65,8 +58,8 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &StringRecord, layout: &Layout) -> Result<Self, String> {
-        let names: Vec<String> = header.iter().map(str::to_string).collect();
+    fn of(header: &Record, layout: &Layout) -> Result<Self, String> {
+        let names: Vec<String> = header.fields().map(str::to_string).collect();
         let mut missing: Vec<String> = Vec::new();
         let mut find = |name: String| {
             let place = names.iter().position(|n| *n == name);
@@ -129,15 +122,15 @@ impl Columns {
         })
     }
 
-    fn row(&self, record: &StringRecord, line: usize) -> Result<Row, String> {
-        if record.len() != self.names.len() {
+    fn row(&self, record: &Record, line: usize) -> Result<Row, String> {
+        if record.count != self.names.len() {
             return Err(format!(
                 "{} values, but the header names {} columns; is a comma or a quote missing?",
-                record.len(),
+                record.count,
                 self.names.len()
             ));
         }
-        let field = |column: usize| record.get(column).unwrap_or_default();
+        let field = |column: usize| record.field(column);
         let number = |column: usize| {
             let name = self.names.get(column).map_or("", String::as_str);
             let text = field(column);

@@ -1,27 +1,22 @@
 //! Points as a list of `{"image": "a.jpg", "points": [[x, y], ...], "split": "train", "group": "video 1", "box": [x, y, w, h]}`.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod item;
 
-use serde::{Deserialize, de::IgnoredAny};
+use std::collections::BTreeSet;
+
+use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Error};
 
+use self::item::{Item, OtherKeys};
 use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
 use crate::{
-    layout::{Layout, line_of},
+    error::shorten_message,
+    layout::{Layout, Lines},
     point::Point,
 };
 
-#[derive(Deserialize)]
-struct Item {
-    image: String,
-    points: Vec<[f64; 2]>,
-    split: Option<String>,
-    group: Option<String>,
-    #[serde(rename = "box")]
-    face_box: Option<[f64; 4]>,
-    #[serde(flatten)]
-    unused: BTreeMap<String, IgnoredAny>,
-}
+/// How many names of unused keys are told.
+const MAX_UNUSED: usize = 100;
 
 /// # Errors
 /// When the text is not JSON, or not a list.
@@ -35,7 +30,8 @@ pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
             message(&e)
         ),
     })?;
-    let mut rows = Vec::new();
+    let mut table = Table::default();
+    let mut lines = Lines::of(text);
     let mut unused = BTreeSet::new();
     let mut at = text.find('[').map_or(text.len(), |i| i + 1);
     while let Some(rest) = text.get(at..) {
@@ -45,19 +41,13 @@ pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
         // The list's own `]` is no item.
         let Some(Ok(_)) = stream.next() else { break };
         let end = stream.byte_offset();
-        let line = line_of(text, at);
-        rows.push(row(
-            item.get(..end).unwrap_or(item),
-            line,
-            layout,
-            &mut unused,
-        ));
+        let line = lines.line(at);
+        let text = item.get(..end).unwrap_or(item);
+        table.push(row(text, line, layout, &mut unused))?;
         at += end.max(1);
     }
-    Ok(Table {
-        rows,
-        unused: unused.iter().map(|name| format!("key {name}")).collect(),
-    })
+    table.unused = unused.iter().map(|name| format!("key {name}")).collect();
+    Ok(table)
 }
 
 fn row(
@@ -71,16 +61,20 @@ fn row(
         reason: message(&e),
     })?;
     let bad = |reason| BadRow { line, reason };
-    unused.extend(item.unused.keys().map(|name| shorten(name)));
-    if item.points.len() != layout.points {
+    // The item has been read: its keys can be.
+    if let Ok(OtherKeys(names)) = serde_json::from_str(text) {
+        let room = MAX_UNUSED.saturating_sub(unused.len());
+        unused.extend(names.iter().take(room).map(|name| shorten(name)));
+    }
+    if item.points.count != layout.points {
         return Err(bad(format!(
             "{} points, but {}",
-            item.points.len(),
+            item.points.count,
             points_of(layout)
         )));
     }
-    let mut points = Vec::with_capacity(item.points.len());
-    for (k, [x, y]) in item.points.iter().enumerate() {
+    let mut points = Vec::with_capacity(layout.points);
+    for (k, [x, y]) in item.points.first.iter().enumerate() {
         points.push(Point::new(
             pixel(*x, &format!("x of point {k}")).map_err(bad)?,
             pixel(*y, &format!("y of point {k}")).map_err(bad)?,
@@ -103,5 +97,5 @@ fn row(
 fn message(error: &Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_string()
+    shorten_message(text.strip_suffix(&place).unwrap_or(&text))
 }

@@ -29,11 +29,49 @@ pub(super) struct BadRow {
     pub reason: String,
 }
 
+/// Of rows that cannot be used, so many are listed before it matters how many can be.
+const MAX_UNUSABLE: usize = 100;
+
 /// A whole file.
+#[derive(Default)]
 pub(super) struct Table {
-    pub rows: Vec<Result<Row, BadRow>>,
+    pub rows: Vec<Result<Box<Row>, BadRow>>,
     /// Names of columns or keys that nothing is done with.
     pub unused: Vec<String>,
+    unusable: usize,
+}
+
+impl Table {
+    /// Adds a row, usable or not.
+    ///
+    /// # Errors
+    /// When most of many rows cannot be used: the file is not what it should be, and what is wrong with each of its rows could take many
+    /// times the file's size.
+    pub fn push(&mut self, row: Result<Row, BadRow>) -> Result<(), BadRow> {
+        self.unusable += usize::from(row.is_err());
+        // By halves: while it is copied, a list that doubles takes three times what is in it.
+        if self.rows.len() == self.rows.capacity() {
+            self.rows.reserve_exact((self.rows.len() / 2).max(4));
+        }
+        self.rows.push(row.map(Box::new));
+        let usable = self.rows.len() - self.unusable;
+        if self.unusable <= MAX_UNUSABLE || self.unusable <= usable {
+            return Ok(());
+        }
+        let first = self.rows.drain(..).find_map(Result::err);
+        let BadRow { line, reason } = first.unwrap_or(BadRow {
+            line: 1,
+            reason: String::new(),
+        });
+        Err(BadRow {
+            line,
+            reason: format!(
+                "{reason}; {} of the first {} rows cannot be used, this one is the first",
+                self.unusable,
+                self.unusable + usable
+            ),
+        })
+    }
 }
 
 /// A picture's path as lists can hold it.
@@ -44,7 +82,8 @@ pub(super) fn image_path(text: &str) -> Result<String, String> {
     }
     if path.contains(['\t', '\n', '\r', '"']) {
         return Err(format!(
-            "image is {path:?}; tabs, line breaks and quotes cannot stand in a list: rename the picture"
+            "image is {:?}; tabs, line breaks and quotes cannot stand in a list: rename the picture",
+            shorten(&path)
         ));
     }
     Ok(path)

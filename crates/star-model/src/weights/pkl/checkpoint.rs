@@ -7,8 +7,9 @@ use burn::tensor::TensorData;
 use super::super::named::{Described, is_float};
 use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
-use super::pickle::{MAX_DIMS, Pickle, TensorRef, Value, shorten};
+use super::pickle::{MAX_DIMS, Pickle, TensorRef, Value};
 use super::zip;
+use crate::error::shorten;
 
 /// The first pickle of the older format, as its bytes.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";

@@ -9,6 +9,7 @@ use burn::tensor::DType;
 
 use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
+use crate::error::shorten;
 
 /// The most dimensions of a tensor; a network's have up to 4.
 pub const MAX_DIMS: usize = 8;
@@ -613,15 +614,6 @@ fn add<T>(list: &mut Vec<T>, item: T, budget: &mut Budget) -> Result<u32, Malfor
 
 fn line<'a>(bytes: &mut Bytes<'a>) -> Result<&'a str, Malformed> {
     std::str::from_utf8(bytes.line()?).map_err(|_| damaged())
-}
-
-/// Keeps a text of the file from flooding a message.
-pub fn shorten(text: &str) -> String {
-    const LONGEST: usize = 80;
-    if text.chars().nth(LONGEST).is_none() {
-        return text.into();
-    }
-    text.chars().take(LONGEST).chain("...".chars()).collect()
 }
 
 fn damaged() -> Malformed {

@@ -3,6 +3,7 @@
 use super::super::crc32::crc32;
 use super::budget::Budget;
 use super::bytes::{Bytes, Malformed};
+use crate::error::shorten;
 
 const END: &[u8] = b"PK\x05\x06";
 const END_SIZE: usize = 22;
@@ -30,7 +31,8 @@ impl<'a> Entry<'a> {
         if self.crc == 0 || crc32(self.data) == self.crc {
             Ok(self.data)
         } else {
-            Err(Malformed(format!("`{}` is damaged (checksum)", self.name)))
+            let name = shorten(self.name);
+            Err(Malformed(format!("`{name}` is damaged (checksum)")))
         }
     }
 }
@@ -86,13 +88,15 @@ fn read_entries<'a>(
 
         if method != 0 || packed != size {
             return Err(Malformed(format!(
-                "`{name}` is compressed, which PyTorch never does"
+                "`{}` is compressed, which PyTorch never does",
+                shorten(name)
             )));
         }
         let mut header = Bytes::at(file, to_usize(local)?)?;
         if header.u32()? != LOCAL {
             return Err(Malformed(format!(
-                "`{name}` is not where the directory says"
+                "`{}` is not where the directory says",
+                shorten(name)
             )));
         }
         header.skip(22)?;

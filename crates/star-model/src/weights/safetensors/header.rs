@@ -9,6 +9,8 @@ use safetensors::Dtype;
 use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use crate::error::shorten;
+
 /// Bytes of the header's length, in front of it.
 const LENGTH: usize = 8;
 /// The most dimensions of a tensor of a network.
@@ -55,7 +57,7 @@ impl<'a> Header<'a> {
         let Listed { metadata, tensors } = Listing { key }
             .deserialize(&mut json)
             .and_then(|listed| json.end().map(|()| listed))
-            .map_err(|e| format!("its header is damaged: {e}"))?;
+            .map_err(|e| format!("its header is damaged: {}", shorten(&e.to_string())))?;
 
         let mut places: Vec<(usize, usize)> = Vec::with_capacity(tensors.len());
         places.extend(tensors.iter().map(|(_, info)| info.data_offsets));
@@ -86,7 +88,8 @@ impl<'a> Header<'a> {
             let bits = bits.and_then(|count| count.checked_mul(info.dtype.bitsize()));
             if bits != bytes.len().checked_mul(8) {
                 return Err(format!(
-                    "`{name}` is {:?} of {:?}, which is not the {} bytes that it has",
+                    "`{}` is {:?} of {:?}, which is not the {} bytes that it has",
+                    shorten(name),
                     info.shape.get(),
                     info.dtype,
                     bytes.len()
@@ -98,7 +101,7 @@ impl<'a> Header<'a> {
                 shape: info.shape,
             };
             if by_name.insert(name, tensor).is_some() {
-                return Err(format!("it holds two tensors `{name}`"));
+                return Err(format!("it holds two tensors `{}`", shorten(name)));
             }
         }
         Ok(Self {

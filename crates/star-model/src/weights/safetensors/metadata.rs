@@ -8,12 +8,13 @@ use serde::Deserialize;
 use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::config::StarNetConfig;
+use crate::error::shorten;
 
 /// The most entries; there are four today.
 const MAX_ENTRIES: usize = 64;
 
 /// The entries of the metadata.
-pub fn entries(json: &str) -> Result<BTreeMap<String, String>, serde_json::Error> {
+pub fn entries(json: &str) -> Result<BTreeMap<String, String>, String> {
     struct Entries(BTreeMap<String, String>);
     impl<'de> Deserialize<'de> for Entries {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -39,13 +40,15 @@ pub fn entries(json: &str) -> Result<BTreeMap<String, String>, serde_json::Error
             Ok(entries)
         }
     }
-    serde_json::from_str::<Entries>(json).map(|entries| entries.0)
+    let entries = serde_json::from_str::<Entries>(json);
+    let entries = entries.map_err(|e| shorten(&e.to_string()))?;
+    Ok(entries.0)
 }
 
 /// The configuration of the network, from a file of `size` bytes.
 pub fn config(json: &str, size: usize) -> Result<StarNetConfig, String> {
     // The network has numbers for each edge, more than its list takes.
-    let Probe { edges } = serde_json::from_str(json).map_err(|e| e.to_string())?;
+    let Probe { edges } = serde_json::from_str(json).map_err(|e| shorten(&e.to_string()))?;
     let memory = edges.memory();
     if memory.is_none_or(|memory| memory > size) {
         return Err(format!(
@@ -53,7 +56,7 @@ pub fn config(json: &str, size: usize) -> Result<StarNetConfig, String> {
             edges.lists, edges.numbers
         ));
     }
-    serde_json::from_str(json).map_err(|e| e.to_string())
+    serde_json::from_str(json).map_err(|e| shorten(&e.to_string()))
 }
 
 #[derive(Deserialize)]
