@@ -1,5 +1,7 @@
 //! `cargo xtask ...`: builds what a command needs and runs it. No dependencies, so that it is there in a second.
 
+#![forbid(unsafe_code)]
+
 mod ci;
 mod star;
 mod test;

@@ -15,4 +15,5 @@ static ALLOCATOR: Jemalloc = Jemalloc;
 #[unsafe(export_name = "_rjem_malloc_conf")]
 #[used]
 static CONFIGURATION: &c_char =
+    // SAFETY: a pointer to the first character of a text that is never freed.
     unsafe { &*c"thp:always,dirty_decay_ms:-1,muzzy_decay_ms:-1".as_ptr() };

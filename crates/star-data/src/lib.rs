@@ -7,6 +7,8 @@
 //! Points are (x, y) in pixels with pixel centres at integers; matrices map original pixels to crop pixels; pictures are RGB
 //! until they become network input, which is BGR in [-1, 1] because published weights are.
 
+#![forbid(unsafe_code)]
+
 pub mod affine;
 pub mod augment;
 pub mod batch;

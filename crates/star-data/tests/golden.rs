@@ -385,11 +385,13 @@ fn warps() {
         let shape = golden.shape(&key);
         let ours = warp(&image, &matrix, shape[1] as u32, shape[0] as u32).expect("warp");
         let (max, mean) = difference(&levels(&ours), &levels(&golden.image(&key)));
-        // REFERENCE C8: OpenCV 4.8 rounds places to 1/32 pixel.
-        let (max_limit, mean_limit) = if source.contains("checker") {
-            (8.0, 1.5)
+        // REFERENCE C8: OpenCV 4.8 rounds places to 1/32 pixel. How far it is from OpenCV 5 stands in the file; we are within a level of
+        // the latter.
+        let max_limit = number(&facts["cv500_vs_cv480_max"]) + 1.0;
+        let mean_limit = if source.contains("checker") {
+            1.5
         } else {
-            (4.0, 0.35)
+            0.35
         };
         println!("{case}: cv480 max {max} mean {mean:.3}");
         assert!(
@@ -625,7 +627,11 @@ fn augmentation_end_to_end() {
         draws.textures.apply(&mut ours);
         let (max, mean) = difference(&levels(&ours), &levels(&golden.image(&key)));
         println!("{case}: max {max} mean {mean:.3}");
-        assert!(max <= 4.0 && mean <= 0.35, "{case}: max {max}, mean {mean}");
+        let max_limit = number(&facts["cv500_vs_cv480_max_diff"]) + 1.0;
+        assert!(
+            max <= max_limit && mean <= 0.35,
+            "{case}: max {max}, mean {mean}"
+        );
     }
 }
 

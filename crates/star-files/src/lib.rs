@@ -11,6 +11,8 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+#![forbid(unsafe_code)]
+
 use std::{
     fs::{self, File},
     io::{self, Write},

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use crate::numeric::constant;
+use crate::{numeric::constant, products::Products, shapes::assert_shapes};
 
 /// Weight of the pixels near a target's foreground, and what counts as foreground (published).
 const FOREGROUND_WEIGHT: f64 = 10.0;
@@ -65,6 +65,9 @@ impl AWingLoss {
     ///
     /// The target is a constant: no gradient flows into it. The gradient is computed along with the value, in closed form, so that the graph keeps one
     /// tensor instead of ten of the maps' size; second derivatives are not available.
+    ///
+    /// # Panics
+    /// If the two shapes differ.
     pub fn forward<B: Backend>(
         &self,
         prediction: Tensor<B, 4>,
@@ -74,6 +77,9 @@ impl AWingLoss {
     }
 
     /// As [`AWingLoss::forward`], but the mean of each sample: `[batch]`.
+    ///
+    /// # Panics
+    /// As there.
     pub fn per_sample<B: Backend>(
         &self,
         prediction: Tensor<B, 4>,
@@ -86,7 +92,14 @@ impl AWingLoss {
             alpha,
             use_weight_map,
         } = self.config;
-        let [batch, channels, height, width] = prediction.dims();
+        let shape = prediction.dims();
+        let [batch, channels, height, width] = shape;
+        assert_shapes(
+            shape == target.dims(),
+            "AWing loss",
+            "prediction and target must be of one shape",
+            &[("prediction", &shape), ("target", &target.dims())],
+        );
         let (maps, pixels) = (batch * channels, height * width);
         let count = (channels * pixels) as f64;
         let target = target.detach().reshape([maps, height, width]);
@@ -109,10 +122,12 @@ impl AWingLoss {
         } else {
             (value, gradient)
         };
-        // Adds exactly 0 to the value, and `gradient` to the gradient. As a matrix product nothing of the maps' size is written.
-        let linear = prediction
-            .reshape([maps, 1, pixels])
-            .matmul(gradient.reshape([maps, pixels, 1]) / count)
+        // Adds exactly 0 to the value, and `gradient` to the gradient.
+        let linear = Products::on::<B>(&prediction.device())
+            .dot(
+                prediction.reshape([maps, pixels]),
+                gradient.reshape([maps, pixels]) / count,
+            )
             .reshape([batch, channels])
             .sum_dim(1);
         let value = value.reshape([batch, channels * pixels]).mean_dim(1);
@@ -123,7 +138,7 @@ impl AWingLoss {
 /// 1 + 10 where the 3x3 maximum of the target `[maps, height, width]` reaches 0.2.
 ///
 /// Counting the foreground pixels of each 3x3 neighbourhood with two banded matrices answers the same question as a maximum filter; it is a fraction
-/// of the work on CPUs, and exact: the counts are at most 9.
+/// of the work on CPUs, and exact, also where matrix products round: the factors are 0 and 1, the counts at most 9.
 fn weight_map<B: Backend>(target: Tensor<B, 3>) -> Tensor<B, 3> {
     let [_, height, width] = target.dims();
     let foreground = target

@@ -8,10 +8,14 @@
 //! Everything stays on the tensor's device: no value is read back in a forward or a backward pass. Heatmaps are expected in f32 or f64; the
 //! constants of the published formulas (1e-5, 1e-6) do not survive half precision.
 
+#![forbid(unsafe_code)]
+
 mod awing;
 mod distance;
 mod moments;
 mod numeric;
+mod products;
+mod shapes;
 mod smooth_l1;
 mod star;
 mod stats;

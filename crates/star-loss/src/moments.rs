@@ -3,6 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::numeric::{away_from_zero, constant, within};
+use crate::products::Products;
 
 /// The published constant in the denominators (REFERENCE S3).
 const EPS: f64 = 1e-5;
@@ -86,7 +87,7 @@ impl<B: Backend> Mean<B> {
 /// Moments of `maps` `[maps, height, width]`.
 ///
 /// The full maps are all the work, and writing a tensor of their size costs several times as much as reading one. So the maps enter the graph twice
-/// only, both times as one side of a thin matrix product: with the powers 0, 1, 2 of x about the map's own mean (everything the mean and the
+/// only, both times in sums of [`Products`], which are thin matrix products where those are exact enough: with the powers 0, 1, 2 of x about the map's own mean (everything the mean and the
 /// covariance need is in `[maps, height, 3]` then), and with themselves for the sum of squares. What is read besides is detached: the largest
 /// magnitude, and the sums of the columns, for the x-mean to centre on and for the values of the x-moments, so that x and y are rounded alike and a
 /// map that is its own transpose has equal variances to the last bit.
@@ -107,22 +108,20 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
     let scale = magnitude.clone().recip() / shrink;
     let floor = (magnitude.clone().recip() * MIN_SUM).clamp_min(MIN_SUM);
 
-    let ones = constant(vec![shrink; height], [1, 1, height], &maps);
-    let columns = ones.matmul(fixed.clone()).reshape([count, width]);
+    let products = Products::on::<B>(&maps.device());
+    let columns = products.columns(fixed.clone(), shrink);
     let to_mass =
         scale.clone() / (columns.clone().sum_dim(1) * scale.clone()).max_pair(floor.clone());
     let xs = grid(width, &maps);
     let base_x = base(columns.clone(), &xs, &to_mass);
     let from_base_x = xs - base_x.clone();
 
-    let basis = vec![
+    let powers = [
         from_base_x.ones_like(),
         from_base_x.clone(),
         from_base_x.clone() * from_base_x.clone(),
     ];
-    let rows = maps.clone().matmul(Tensor::stack::<3>(basis, 2) * shrink);
-    let power = |k| rows.clone().narrow(2, k, 1).reshape([count, height]);
-    let (sums, firsts, seconds) = (power(0), power(1), power(2));
+    let [sums, firsts, seconds] = products.rows(maps.clone(), powers.map(|power| power * shrink));
 
     let total = sums.clone().sum_dim(1);
     let scaled = total.clone() * scale.clone();
@@ -167,10 +166,7 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
     // The sum of squares, in units of the largest magnitude. One factor is a constant for the graph, which halves the memory and the work backwards;
     // the gradient is doubled to make up.
     let flat = fixed.reshape([count, pixels]) * (magnitude.recip() * shrink);
-    let squares = maps
-        .reshape([count, 1, pixels])
-        .matmul(flat.reshape([count, pixels, 1]));
-    let squares = squares.reshape([count, 1]);
+    let squares = products.dot(maps.reshape([count, pixels]), flat);
     let squares = squares.clone() * 2.0 - squares.detach();
     let squares = squares * scale.clone() / divisor.clone() / divisor.clone();
 

@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::shapes::assert_points;
+
 /// Where the distance turns from quadratic to linear, in normalised units.
 pub(crate) const SCALE: f64 = 0.01;
 
@@ -20,6 +22,9 @@ impl Default for SmoothL1Loss {
 
 impl SmoothL1Loss {
     /// The mean over all points of `output` and `target`, both `[.., 2]` (shapes broadcast): a scalar `[1]`.
+    ///
+    /// # Panics
+    /// If the last dimension of one is not 2, or another one of both neither agrees nor is 1.
     pub fn forward<B: Backend, const D: usize>(
         &self,
         output: Tensor<B, D>,
@@ -29,11 +34,15 @@ impl SmoothL1Loss {
     }
 
     /// The loss of each point: `[.., 2]` -> `[.., 1]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
     pub fn pointwise<B: Backend, const D: usize>(
         &self,
         output: Tensor<B, D>,
         target: Tensor<B, D>,
     ) -> Tensor<B, D> {
+        assert_points("SmoothL1 loss", &output, &target);
         let error = output - target;
         of_squared((error.clone() * error).sum_dim(D - 1), self.scale)
     }

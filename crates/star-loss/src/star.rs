@@ -3,7 +3,9 @@
 use burn::tensor::{Tensor, backend::Backend};
 use serde::{Deserialize, Serialize};
 
-use crate::{Distance, moments::moments, smooth_l1, stats::PrincipalAxes, wing};
+use crate::{
+    Distance, moments::moments, shapes::assert_shapes, smooth_l1, stats::PrincipalAxes, wing,
+};
 
 /// Added to the eigenvalues under the root (published).
 const EPS: f64 = 1e-5;
@@ -78,6 +80,9 @@ impl StarLoss {
     /// The mean loss, a scalar `[1]`.
     ///
     /// `heatmaps` `[batch, points, height, width]` need not be normalised; `targets` `[batch, points, 2]` are (x, y) in [-1, 1].
+    ///
+    /// # Panics
+    /// If there is not one target for each heatmap, or heatmaps have no pixels.
     pub fn forward<B: Backend>(
         &self,
         heatmaps: Tensor<B, 4>,
@@ -87,6 +92,9 @@ impl StarLoss {
     }
 
     /// The loss of each sample, `[batch]`; its mean is [`Self::forward`]. Says which sample went wrong.
+    ///
+    /// # Panics
+    /// As there.
     pub fn per_sample<B: Backend>(
         &self,
         heatmaps: Tensor<B, 4>,
@@ -99,12 +107,22 @@ impl StarLoss {
     }
 
     /// The loss of each point, `[batch, points]`.
+    ///
+    /// # Panics
+    /// As [`Self::forward`].
     pub fn pointwise<B: Backend>(
         &self,
         heatmaps: Tensor<B, 4>,
         targets: Tensor<B, 3>,
     ) -> Tensor<B, 2> {
-        let [batch, points, height, width] = heatmaps.dims();
+        let shape = heatmaps.dims();
+        let [batch, points, height, width] = shape;
+        assert_shapes(
+            targets.dims() == [batch, points, 2] && height * width > 0,
+            "STAR loss",
+            "there must be one target (x, y) for each heatmap",
+            &[("heatmaps", &shape), ("targets", &targets.dims())],
+        );
         let maps = batch * points;
         let moments = moments(heatmaps.reshape([maps, height, width]));
         let axes = PrincipalAxes::of(&moments);

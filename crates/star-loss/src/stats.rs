@@ -2,7 +2,10 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
-use crate::moments::{Moments, moments};
+use crate::{
+    moments::{Moments, moments},
+    shapes::assert_shapes,
+};
 
 /// A large eigenvalue below this is no divisor.
 const TINY: f64 = 1e-9;
@@ -31,8 +34,18 @@ pub struct HeatmapStats<B: Backend> {
 /// Treats each heatmap as a distribution and measures it (STAR, section 3.2; unbiased weighted covariance as published).
 ///
 /// Differentiable in the heatmaps. Finite in value and gradient for any finite map; isotropic maps have no rotation gradient.
+///
+/// # Panics
+/// If heatmaps have no pixels.
 pub fn heatmap_stats<B: Backend>(heatmaps: Tensor<B, 4>) -> HeatmapStats<B> {
-    let [batch, points, height, width] = heatmaps.dims();
+    let shape = heatmaps.dims();
+    let [batch, points, height, width] = shape;
+    assert_shapes(
+        height * width > 0,
+        "heatmap statistics",
+        "heatmaps must have pixels",
+        &[("heatmaps", &shape)],
+    );
     let moments = moments(heatmaps.reshape([batch * points, height, width]));
     let axes = PrincipalAxes::of(&moments);
     let shape = |t: Tensor<B, 2>| t.reshape([batch, points]);

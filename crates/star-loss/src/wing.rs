@@ -2,6 +2,8 @@
 
 use burn::tensor::{Tensor, backend::Backend};
 
+use crate::shapes::assert_points;
+
 pub(crate) const OMEGA: f64 = 0.01;
 pub(crate) const EPSILON: f64 = 2.0;
 /// Squared distances below this count as this (published; keeps the root's gradient finite). So below 1e-3 the loss is a constant.
@@ -29,6 +31,9 @@ impl Default for WingLoss {
 
 impl WingLoss {
     /// The mean over all points of `output` and `target`, both `[.., 2]` (shapes broadcast): a scalar `[1]`.
+    ///
+    /// # Panics
+    /// If the last dimension of one is not 2, or another one of both neither agrees nor is 1.
     pub fn forward<B: Backend, const D: usize>(
         &self,
         output: Tensor<B, D>,
@@ -38,11 +43,15 @@ impl WingLoss {
     }
 
     /// The loss of each point: `[.., 2]` -> `[.., 1]`.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward).
     pub fn pointwise<B: Backend, const D: usize>(
         &self,
         output: Tensor<B, D>,
         target: Tensor<B, D>,
     ) -> Tensor<B, D> {
+        assert_points("Wing loss", &output, &target);
         let error = output - target;
         of_squared(
             (error.clone() * error).sum_dim(D - 1),

@@ -6,6 +6,7 @@ use burn::tensor::activation::relu;
 use burn::tensor::backend::Backend;
 
 use crate::mode::Mode;
+use crate::shapes::assert_shapes;
 
 /// Added to the variance.
 pub const EPSILON: f64 = 1e-5;
@@ -43,16 +44,51 @@ impl<B: Backend> BatchNorm<B> {
     /// `[batch, channels, h, w]`, same shape out.
     ///
     /// In training mode there must be more than one value a channel; the variance of a single one is taken as 0.
+    ///
+    /// # Panics
+    /// If `x` has another number of channels than the norm, or no pixels.
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         self.forward_then(x, mode, false)
     }
 
     /// ReLU of [`BatchNorm::forward`].
+    ///
+    /// # Panics
+    /// As there.
     pub fn forward_relu(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         self.forward_then(x, mode, true)
     }
 
+    /// # Panics
+    /// Unless a tensor of this shape, `[batch, channels, h, w]`, can be normalised.
+    #[track_caller]
+    pub(crate) fn assert_fits(&self, x: [usize; 4]) {
+        let (mean, variance) = (self.running_mean.value(), self.running_var.value());
+        let own = [
+            self.weight.dims(),
+            self.bias.dims(),
+            mean.dims(),
+            variance.dims(),
+        ];
+        assert_shapes(
+            own.iter().all(|own| own[0] == x[1]),
+            "batch norm",
+            "the input must have as many channels as the norm",
+            &[
+                ("input", &x),
+                ("weight", &own[0]),
+                ("bias", &own[1]),
+                ("running mean", &own[2]),
+                ("running variance", &own[3]),
+            ],
+        );
+        let pixels = !x[1..].contains(&0);
+        let rule = "channels and pixels must not be 0";
+        assert_shapes(pixels, "batch norm", rule, &[("input", &x)]);
+    }
+
     fn forward_then(&self, x: Tensor<B, 4>, mode: Mode, with_relu: bool) -> Tensor<B, 4> {
+        self.assert_fits(x.dims());
         #[cfg(feature = "flex")]
         if let Some(y) = self.forward_on_flex(&x, mode, with_relu) {
             return y;

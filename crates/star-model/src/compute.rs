@@ -42,6 +42,11 @@ impl Bf16Support {
     }
 }
 
+/// Whether matrix products of a device may round their `f32` factors: to TF32, where it has tensor cores.
+pub(crate) fn rounds_products<B: Backend>(device: &B::Device) -> bool {
+    B::dtype_usage(device, DType::F32).contains(DTypeUsage::Accelerated)
+}
+
 /// [`convolve`] in `bf16`; sums, the bias and what goes in and out are `f32`.
 pub(crate) fn convolve_bf16<B: Backend>(
     x: Tensor<B, 4>,

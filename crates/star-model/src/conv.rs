@@ -11,6 +11,7 @@ use burn::tensor::ops::ConvOptions;
 use crate::batch_norm::{BatchNorm, per_channel};
 use crate::compute::{Compute, convolve_bf16};
 use crate::mode::Mode;
+use crate::shapes::assert_shapes;
 
 /// A square convolution that keeps the size (for stride 1): kernel `k`, padding `(k - 1) / 2`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +44,14 @@ impl ConvConfig {
     }
 
     /// Weights and biases uniform in ±1/√(input · kernel²): what the published program's framework does by default.
+    ///
+    /// # Panics
+    /// If the kernel's side is even or the stride 0: there is no padding that keeps the size.
     pub fn init<B: Backend>(&self, device: &B::Device) -> Conv<B> {
+        assert!(
+            self.kernel % 2 == 1 && self.stride > 0,
+            "a convolution's kernel must have an odd side and a stride of at least 1: {self:?}"
+        );
         let fan_in = self.input * self.kernel * self.kernel;
         let bound = 1.0 / (fan_in.max(1) as f64).sqrt();
         let uniform = Initializer::Uniform {
@@ -71,8 +79,12 @@ pub struct Conv<B: Backend> {
 
 impl<B: Backend> Conv<B> {
     /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
+    ///
+    /// # Panics
+    /// If `x` has another number of channels than the weights, or no pixels.
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         let (weight, bias) = (self.weight.val(), self.bias.val());
+        assert_convolvable(x.dims(), weight.dims(), bias.dims());
         match mode {
             Mode::Train(Compute::Bf16) => convolve_bf16(x, weight, bias, self.stride),
             Mode::Train(Compute::F32) | Mode::Eval => convolve(x, weight, Some(bias), self.stride),
@@ -80,6 +92,9 @@ impl<B: Backend> Conv<B> {
     }
 
     /// Convolution, then `norm` of its output, then ReLU.
+    ///
+    /// # Panics
+    /// As [`forward`](Self::forward), and if `norm` has another number of channels than the output.
     pub fn forward_norm_relu(
         &self,
         x: Tensor<B, 4>,
@@ -88,8 +103,11 @@ impl<B: Backend> Conv<B> {
     ) -> Tensor<B, 4> {
         #[cfg(feature = "flex")]
         if (self.stride, mode) == (1, Mode::Eval) {
-            let (scale, shift) = norm.scale_and_shift();
             let (weight, bias) = (self.weight.val(), self.bias.val());
+            let ([batch, _, h, w], [output]) = (x.dims(), bias.dims());
+            assert_convolvable(x.dims(), weight.dims(), bias.dims());
+            norm.assert_fits([batch, output, h, w]);
+            let (scale, shift) = norm.scale_and_shift();
             let y = crate::flex::convolve_scale_relu(&x, &weight, &bias, &scale, &shift);
             if let Some(y) = y {
                 return y;
@@ -99,7 +117,26 @@ impl<B: Backend> Conv<B> {
     }
 }
 
-/// A square "same" convolution, by the way that is fastest for its shape.
+/// # Panics
+/// Unless `x [batch, input, h, w]`, `weight [output, input, kernel, kernel]` and `bias [output]` make a convolution that keeps the size.
+#[track_caller]
+pub(crate) fn assert_convolvable(x: [usize; 4], weight: [usize; 4], bias: [usize; 1]) {
+    let rule = if x[1] != weight[1] {
+        "the input must have as many channels as the weights"
+    } else if bias[0] != weight[0] {
+        "there must be as many biases as outputs"
+    } else if weight[2] != weight[3] || weight[2] % 2 == 0 {
+        "the kernel must be square, its side odd"
+    } else if x[1..].contains(&0) || weight[0] == 0 {
+        "channels and pixels must not be 0"
+    } else {
+        return;
+    };
+    let shapes = [("input", &x[..]), ("weight", &weight), ("bias", &bias)];
+    assert_shapes(false, "convolution", rule, &shapes);
+}
+
+/// A square "same" convolution of shapes that [`assert_convolvable`], by the way that is fastest for its shape.
 ///
 /// A pointwise one is a matrix product: Burn's CPU kernels for the gradients of a convolution treat it like any other
 /// kernel size, which costs more than the products themselves.

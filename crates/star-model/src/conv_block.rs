@@ -35,6 +35,9 @@ impl<B: Backend> ConvBlock<B> {
     }
 
     /// `[batch, input, h, w]` -> `[batch, output, ceil(h / stride), ceil(w / stride)]`
+    ///
+    /// # Panics
+    /// If `x` has another number of channels, or no pixels.
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         match &self.bn {
             Some(bn) => self.conv.forward_norm_relu(x, bn, mode),

@@ -3,6 +3,8 @@
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
+use crate::shapes::assert_shapes;
+
 /// Channels added to every coord-conv's input: row, column, radius.
 pub const COORD_CHANNELS: usize = 3;
 /// Channels added where there is a previous stack: row and column where its last landmark's heatmap is lit.
@@ -18,8 +20,12 @@ const BOUNDARY_THRESHOLD: f64 = 0.05;
 /// 0.05. That threshold is a step: no gradient passes, and a pixel near 0.05 can jump.
 ///
 /// Returns `[batch, c + 3, h, w]` or `[batch, c + 5, h, w]`.
+///
+/// # Panics
+/// If `heatmaps` are of another batch or size than `x`, or none.
 pub fn append_coords<B: Backend>(x: Tensor<B, 4>, heatmaps: Option<Tensor<B, 4>>) -> Tensor<B, 4> {
-    let [batch, _, height, width] = x.dims();
+    let x_shape = x.dims();
+    let [batch, _, height, width] = x_shape;
     let coords = coord_channels::<B>(height, width, &x.device());
     let mut parts = vec![
         x,
@@ -28,7 +34,14 @@ pub fn append_coords<B: Backend>(x: Tensor<B, 4>, heatmaps: Option<Tensor<B, 4>>
             .expand([batch, COORD_CHANNELS, height, width]),
     ];
     if let Some(heatmaps) = heatmaps {
-        let [_, points, _, _] = heatmaps.dims();
+        let of = heatmaps.dims();
+        let points = of[1];
+        assert_shapes(
+            points > 0 && of == [batch, points, height, width],
+            "coordinate channels",
+            "heatmaps must be of the input's batch and size, and at least one",
+            &[("input", &x_shape), ("heatmaps", &of)],
+        );
         let lit = heatmaps
             .detach()
             .narrow(1, points - 1, 1)

@@ -11,6 +11,7 @@ use crate::conv_block::ConvBlock;
 use crate::coord::{BOUNDARY_CHANNELS, COORD_CHANNELS, append_coords};
 use crate::mode::Mode;
 use crate::residual::ResBlock;
+use crate::shapes::assert_shapes;
 
 /// What one size of an hourglass does around the next smaller one.
 #[derive(Module, Debug)]
@@ -79,13 +80,23 @@ impl<B: Backend> Hourglass<B> {
     /// `x [batch, channels, h, w]`, `previous` the heatmaps `[batch, points, h, w]` of the stack before (only looked at if
     /// there is a coord-conv with boundary channels) -> `[batch, channels, h, w]`
     ///
-    /// `h` and `w` must be multiples of 2^depth.
+    /// # Panics
+    /// If `h` or `w` is no multiple of 2^depth or 0, if `x` has another number of channels, or `previous` is missing where it is
+    /// needed or of another batch or size.
     pub fn forward(
         &self,
         x: Tensor<B, 4>,
         previous: Option<Tensor<B, 4>>,
         mode: Mode,
     ) -> Tensor<B, 4> {
+        let side = 1 << self.levels.len();
+        let [.., h, w] = x.dims();
+        assert_shapes(
+            h.min(w) > 0 && h % side == 0 && w % side == 0,
+            "hourglass",
+            "height and width must be multiples of the step from the largest map to the smallest",
+            &[("input", &x.dims()), ("step", &[side])],
+        );
         let mut x = match &self.coordconv {
             Some(conv) => conv.forward(append_coords(x, previous), mode),
             None => x,

@@ -21,6 +21,7 @@ mod layers;
 mod mode;
 mod net;
 pub mod residual;
+mod shapes;
 mod stem;
 pub mod weights;
 
@@ -28,6 +29,9 @@ pub use compute::{Bf16Support, Compute};
 pub use config::{DEPTH, FEATURE_STRIDE, INNERMOST_STRIDE, StarNetConfig};
 pub use decoder::decode;
 pub use error::{Mismatch, ModelError};
+#[cfg(feature = "flex")]
+#[doc(hidden)]
+pub use flex::{Kernel, kernel_calls};
 pub use info::{LayerInfo, ModelInfo, info};
 pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};

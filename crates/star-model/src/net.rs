@@ -14,7 +14,8 @@ use crate::heads::{Aam, instance_norm_relu};
 use crate::hourglass::{Coords, Hourglass};
 use crate::mode::Mode;
 use crate::residual::ResBlock;
-use crate::stem::Stem;
+use crate::shapes::assert_shapes;
+use crate::stem::{IMAGE_CHANNELS, Stem};
 
 /// What is done to an hourglass's output before maps are read off it.
 #[derive(Module, Debug)]
@@ -118,12 +119,18 @@ impl<B: Backend> StarNet<B> {
     ///
     /// `images [batch, 3, S, S]`: blue, green, red, each (value - 127.5) / 127.5; S is `input_size`, or any other multiple of
     /// 64. On an autodiff backend batch norms use and move their statistics ([`Mode::Train`]).
+    ///
+    /// # Panics
+    /// If the images have another number of channels than 3, or a size that the hourglasses cannot halve.
     pub fn forward(&self, images: Tensor<B, 4>) -> Vec<StackOutput<B>> {
         let mode = Mode::of::<B>(&images.device(), self.training);
         self.forward_in(images, mode)
     }
 
     /// [`forward`](Self::forward) in a given mode.
+    ///
+    /// # Panics
+    /// As there.
     pub fn forward_in(&self, images: Tensor<B, 4>, mode: Mode) -> Vec<StackOutput<B>> {
         let mut outputs = Vec::with_capacity(self.hgs.len());
         self.run(images, mode, |maps| outputs.push(maps.output()));
@@ -133,7 +140,7 @@ impl<B: Backend> StarNet<B> {
     /// Only the last stack's output: the others' landmarks are not decoded and their masks not made.
     ///
     /// # Panics
-    /// If the network has no stacks, which [`StarNetConfig::validate`] forbids.
+    /// As [`forward`](Self::forward), and if the network has no stacks, which [`StarNetConfig::validate`] forbids.
     pub fn forward_last(&self, images: Tensor<B, 4>) -> StackOutput<B> {
         let mode = Mode::of::<B>(&images.device(), self.training);
         let mut last = None;
@@ -143,6 +150,21 @@ impl<B: Backend> StarNet<B> {
     }
 
     fn run<'a>(&'a self, images: Tensor<B, 4>, mode: Mode, mut each: impl FnMut(StackMaps<'a, B>)) {
+        let shape = images.dims();
+        let [_, channels, h, w] = shape;
+        // The stem's step rounds up, its pooling down.
+        let features = [h, w].map(|side| side.div_ceil(2) / 2);
+        let step = 1 << DEPTH;
+        assert_shapes(
+            channels == IMAGE_CHANNELS && features.iter().all(|f| *f > 0 && f % step == 0),
+            "network",
+            "images must have 3 channels, and a size whose features can be halved as often as the hourglasses do",
+            &[
+                ("images", &shape),
+                ("features", &features),
+                ("step", &[step]),
+            ],
+        );
         let mut x = self.stem.forward(images, mode);
         let mut previous = None;
         for (stack, hourglass) in self.hgs.iter().enumerate() {

@@ -48,6 +48,9 @@ impl<B: Backend> ResBlock<B> {
     }
 
     /// `[batch, input, h, w]` -> `[batch, output, h, w]`
+    ///
+    /// # Panics
+    /// If `x` has another number of channels, or no pixels.
     pub fn forward(&self, x: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         let y = self.bn1.forward_relu(x.clone(), mode);
         let y = self.conv1.conv.forward_norm_relu(y, &self.bn2, mode);

@@ -12,7 +12,7 @@ use crate::mode::Mode;
 use crate::residual::ResBlock;
 
 /// Channels of an image.
-const IMAGE_CHANNELS: usize = 3;
+pub(crate) const IMAGE_CHANNELS: usize = 3;
 
 /// Channels the first convolution sees.
 pub(crate) fn image_channels(coord: bool) -> usize {
@@ -50,6 +50,9 @@ impl<B: Backend> Stem<B> {
     }
 
     /// `[batch, 3, S, S]` -> `[batch, channels, S/4, S/4]`
+    ///
+    /// # Panics
+    /// If the images have another number of channels, or no pixels.
     pub fn forward(&self, images: Tensor<B, 4>, mode: Mode) -> Tensor<B, 4> {
         let x = if self.coord {
             append_coords(images, None)

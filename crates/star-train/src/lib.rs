@@ -3,6 +3,8 @@
 //! [`train`](train::train) is the loop; [`evaluate`] turns a network into NME, FR and AUC; [`predict`] takes one picture.
 //! Everything is generic over the backend; nothing here prints.
 
+#![forbid(unsafe_code)]
+
 pub mod analysis;
 mod begin;
 pub mod bench;

@@ -38,6 +38,21 @@ impl Shape {
         self.height * self.width
     }
 
+    /// Of `[batch, input, h, w]`.
+    fn input_len(&self) -> usize {
+        self.batch * self.input * self.pixels()
+    }
+
+    /// Of `[batch, output, h, w]`.
+    fn output_len(&self) -> usize {
+        self.batch * self.output * self.pixels()
+    }
+
+    /// Of `[output, input, kernel, kernel]`.
+    fn weight_len(&self) -> usize {
+        self.output * self.input * self.cells()
+    }
+
     fn padding(&self) -> usize {
         self.kernel / 2
     }
@@ -133,6 +148,9 @@ fn transpose(from: &[f32], stride: usize, to: &mut [f32], columns: usize) {
 
 /// `x [batch, input, h, w]`, `weight [output, input, kernel, kernel]`, `bias [output]` -> `[batch, output, h, w]`, negative values
 /// cut off if asked for
+///
+/// # Panics
+/// When a slice has another length than the shape says; so do the gradients.
 pub(super) fn forward(
     x: &[f32],
     weight: &[f32],
@@ -140,11 +158,14 @@ pub(super) fn forward(
     relu: bool,
     shape: Shape,
 ) -> Vec<f32> {
+    assert_eq!(weight.len(), shape.weight_len());
+    assert_eq!(bias.len(), shape.output);
     convolve(x, &by_cell(weight, shape), Some(bias), relu, shape)
 }
 
 /// The gradient of the input, `[batch, input, h, w]`, from that of the output: the convolution with the kernel turned round.
 pub(super) fn input_gradient(gradient: &[f32], weight: &[f32], shape: Shape) -> Vec<f32> {
+    assert_eq!(weight.len(), shape.weight_len());
     let (output, input) = (shape.output, shape.input);
     let cells = by_cell(weight, shape);
     let mut turned = Vec::with_capacity(cells.len());
@@ -158,6 +179,8 @@ pub(super) fn input_gradient(gradient: &[f32], weight: &[f32], shape: Shape) -> 
 
 /// The gradients of weight and bias.
 pub(super) fn weight_gradient(x: &[f32], gradient: &[f32], shape: Shape) -> (Vec<f32>, Vec<f32>) {
+    assert_eq!(x.len(), shape.input_len());
+    assert_eq!(gradient.len(), shape.output_len());
     let (input, output, pixels) = (shape.input, shape.output, shape.pixels());
     let (row, padding) = (shape.framed_width(), shape.padding());
     let places = shape.height * row;
@@ -213,11 +236,12 @@ fn by_cell(weight: &[f32], shape: Shape) -> Cow<'_, [f32]> {
 }
 
 fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: Shape) -> Vec<f32> {
+    assert_eq!(x.len(), shape.input_len());
     if winograd::pays(&shape) {
         return winograd::convolve(x, cells, bias, relu, &shape);
     }
     let (input, output, pixels) = (shape.input, shape.output, shape.pixels());
-    let len = shape.batch * output * pixels;
+    let len = shape.output_len();
     let mut values = Vec::with_capacity(len);
     let faces = values.spare_capacity_mut()[..len].par_chunks_exact_mut(output * pixels);
     faces
@@ -245,7 +269,8 @@ fn convolve(x: &[f32], cells: &[f32], bias: Option<&[f32]>, relu: bool, shape: S
                     }
                 });
         });
-    // SAFETY: there is room for them, and every block of every face was filled.
+    // SAFETY: there is room for them, and every block of every face was filled: `x` has as many faces as the output, as was checked,
+    // so that pairing the two leaves none out.
     unsafe { values.set_len(len) };
     values
 }

@@ -2,7 +2,8 @@
 //!
 //! Convolutions of stride 1, batch norms and pooling, with gradients of their own. They are plain functions of slices; [`convolve`]
 //! and its like say whether a tensor is one of this backend's, tracked or not, and leave all others to Burn's operations.
-//! Tests hold values and gradients against those.
+//! Tests hold values and gradients against those, and count that a kernel was used at all.
+//! Whether shapes fit is checked where they come in, by the modules; kernels stop at lengths that do not.
 
 mod autodiff;
 mod conv;
@@ -11,11 +12,13 @@ mod norm;
 mod pool;
 mod strided;
 mod tensors;
+mod used;
 mod winograd;
 
 pub(crate) use tensors::{
     convolve, convolve_scale_relu, convolve_strided, halve, norm_relu, scale_relu,
 };
+pub use used::{Kernel, kernel_calls};
 
 /// Partial sums side by side: what makes a sum fast, and more exact.
 const LANES: usize = 16;

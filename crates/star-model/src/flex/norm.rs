@@ -20,10 +20,21 @@ impl Channel {
     }
 }
 
+/// # Panics
+/// Unless `x` is of whole faces `[channels, pixels]`.
+fn assert_whole(x: &[f32], channels: usize, pixels: usize) {
+    assert!(
+        (channels * pixels) > 0 && x.len().is_multiple_of(channels * pixels),
+        "{} values are no faces of {channels} channels of {pixels} pixels",
+        x.len()
+    );
+}
+
 /// Mean and biased variance of each channel of `[batch, channels, pixels]`.
 ///
 /// Two passes: a single one loses the digits that matter where |mean| >> std.
 pub(super) fn statistics(x: &[f32], channels: usize, pixels: usize) -> Vec<(f32, f32)> {
+    assert_whole(x, channels, pixels);
     let count = (x.len() / channels) as f64;
     let one = |channel: usize| {
         let planes = || x.chunks_exact(pixels).skip(channel).step_by(channels);
@@ -41,6 +52,7 @@ pub(super) fn at_least(value: f32, floor: f32) -> f32 {
 
 /// `[batch, channels, pixels]`, same shape out.
 pub(super) fn forward(x: &[f32], channels: &[Channel], relu: bool, pixels: usize) -> Vec<f32> {
+    assert_whole(x, channels.len(), pixels);
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     let write = |i: usize, y: &mut [MaybeUninit<f32>]| {
         let channel = channels[i % channels.len()];
@@ -49,7 +61,7 @@ pub(super) fn forward(x: &[f32], channels: &[Channel], relu: bool, pixels: usize
             y.write(at_least(channel.apply(*x), floor));
         }
     };
-    // SAFETY: there is a value of x for each of y.
+    // SAFETY: it writes a value for each of x, and slicing would have stopped it had there been fewer of x than of y.
     unsafe { by_plane(x.len(), pixels, write) }
 }
 
@@ -68,7 +80,7 @@ unsafe fn by_plane(
         .par_chunks_mut(pixels)
         .enumerate()
         .for_each(|(i, plane)| write(i, plane));
-    // SAFETY: there is room for them, and every plane was written.
+    // SAFETY: there is room for them; the chunks are all of it, and each was written, as the caller promises.
     unsafe { values.set_len(len) };
     values
 }
@@ -89,6 +101,9 @@ pub(super) fn backward(
     relu: bool,
     pixels: usize,
 ) -> Gradients {
+    assert_whole(x, channels.len(), pixels);
+    assert_eq!(x.len(), gradient.len());
+    assert_eq!(inverse_std.len(), channels.len());
     let count = channels.len();
     let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
     let sums = |i: usize| {
@@ -128,7 +143,8 @@ pub(super) fn backward(
             out.write(channel.scale * (passed - mean - (x - channel.mean) * slope));
         }
     };
-    // SAFETY: there is a value of x and of the gradient for each of the output.
+    // SAFETY: it writes a value for each of x and of the gradient, and slicing would have stopped it had there been fewer of these
+    // than of the output.
     let input = unsafe { by_plane(x.len(), pixels, write) };
     Gradients {
         input,

@@ -3,7 +3,11 @@
 use rayon::prelude::*;
 
 /// `[planes, height, width]` -> `[planes, height / 2, width / 2]`; an odd last row or column is left out.
+///
+/// # Panics
+/// If `x` is not of whole planes.
 pub(super) fn forward(x: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
+    assert!(x.is_empty() || x.len().is_multiple_of(height * width));
     let (h, w) = (height / 2, width / 2);
     let mut y = vec![0.0; x.len() / (height * width).max(1) * h * w];
     if y.is_empty() {
@@ -28,6 +32,9 @@ pub(super) fn forward(x: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
 pub(super) fn backward(x: &[f32], gradient: &[f32], [height, width]: [usize; 2]) -> Vec<f32> {
     let (h, w) = (height / 2, width / 2);
     let mut out = vec![0.0; x.len()];
+    assert!(x.is_empty() || x.len().is_multiple_of(height * width));
+    let planes = x.len() / (height * width).max(1);
+    assert_eq!(gradient.len(), planes * h * w);
     if gradient.is_empty() {
         return out;
     }

@@ -60,6 +60,9 @@ impl Shape {
 pub(super) fn weight_gradient(x: &[f32], gradient: &[f32], shape: &Shape) -> Vec<f32> {
     let pixels = shape.of_output[0] * shape.of_output[1];
     let seen = shape.input * shape.kernel * shape.kernel;
+    let batch = x.len() / (shape.input * shape.height * shape.width);
+    assert_eq!(x.len(), batch * shape.input * shape.height * shape.width);
+    assert_eq!(gradient.len(), batch * shape.output * pixels);
     let of_face = |(x, gradient): (&[f32], &[f32])| {
         let unfolded = shape.unfold(x);
         let mut weights = vec![0.0; shape.output * seen];

@@ -12,6 +12,7 @@ use super::autodiff;
 use super::conv;
 use super::norm::{self, Channel};
 use super::pool;
+use super::used::{Kernel, count};
 use crate::batch_norm::EPSILON;
 
 /// A "same" convolution of stride 1; `None` for other backends and for other numbers than `f32`.
@@ -24,10 +25,11 @@ pub(crate) fn convolve<B: Backend>(
         let [x, weight] = [x, as_ref(weight)?].map(floats);
         let (x, weight, bias) = (x?, weight?, floats::<1>(as_ref(bias)?)?);
         let y = conv_forward(&x, &weight, &bias, conv_shape(&x, &weight));
-        return own(tensor::<4>(y));
+        return count(Kernel::Convolution, own(tensor::<4>(y)));
     }
     let x = as_ref::<_, Tensor<Autodiff<Flex>, 4>>(x)?;
-    own(autodiff::convolve(x, as_ref(weight)?, as_ref(bias)?)?)
+    let y = autodiff::convolve(x, as_ref(weight)?, as_ref(bias)?)?;
+    count(Kernel::Convolution, own(y))
 }
 
 /// A convolution with a step; `None` where it is not this backend with gradients, for which Burn's is as good.
@@ -38,12 +40,8 @@ pub(crate) fn convolve_strided<B: Backend>(
     stride: usize,
 ) -> Option<Tensor<B, 4>> {
     let (x, weight) = (as_ref(x)?, as_ref(weight)?);
-    own(autodiff::convolve_strided(
-        x,
-        weight,
-        as_ref(bias)?,
-        stride,
-    )?)
+    let y = autodiff::convolve_strided(x, weight, as_ref(bias)?, stride)?;
+    count(Kernel::StridedConvolution, own(y))
 }
 
 /// ReLU of the convolution times `scale` plus `shift`, `[output]` each: a batch norm with fixed statistics costs nothing more
@@ -67,7 +65,8 @@ pub(crate) fn convolve_scale_relu<B: Backend>(
         .map(|((bias, scale), shift)| bias * scale + shift)
         .collect();
     let y = conv::forward(&x, &weight, &bias, true, shape);
-    own(tensor::<4>(from_vec(y, shape.output_shape())))
+    let y = tensor::<4>(from_vec(y, shape.output_shape()));
+    count(Kernel::ConvolutionNormRelu, own(y))
 }
 
 /// What a batch norm in training gives.
@@ -89,11 +88,8 @@ pub(crate) fn norm_relu<B: Backend>(
 ) -> Option<Normalised<B>> {
     let x = as_ref::<_, Tensor<Autodiff<Flex>, 4>>(x)?;
     let (y, mean, variance) = autodiff::norm_relu(x, as_ref(gamma)?, as_ref(beta)?, relu)?;
-    Some(Normalised {
-        y: own(y)?,
-        mean: own(mean)?,
-        variance: own(variance)?,
-    })
+    let (y, mean, variance) = (own(y)?, own(mean)?, own(variance)?);
+    count(Kernel::NormRelu, Some(Normalised { y, mean, variance }))
 }
 
 /// `x * scale + shift` for each channel and, if asked for, ReLU; `None` where it is not this backend without gradients.
@@ -114,15 +110,16 @@ pub(crate) fn scale_relu<B: Backend>(
         .collect();
     let [_, _, h, w] = x.shape().dims();
     let y = norm::forward(&x, &channels, relu, h * w);
-    own(tensor::<4>(from_vec(y, x.shape())))
+    count(Kernel::ScaleRelu, own(tensor::<4>(from_vec(y, x.shape()))))
 }
 
 /// The maximum of 2x2 pixels, an odd last row or column left out; `None` where it is not this backend.
 pub(crate) fn halve<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
     if let Some(x) = as_ref(x) {
-        return own(tensor::<4>(halved(&floats::<4>(x)?)));
+        let y = tensor::<4>(halved(&floats::<4>(x)?));
+        return count(Kernel::MaxPool, own(y));
     }
-    own(autodiff::halve(as_ref(x)?)?)
+    count(Kernel::MaxPool, own(autodiff::halve(as_ref(x)?)?))
 }
 
 pub(super) fn halved(x: &Floats) -> FlexTensor {
@@ -157,12 +154,17 @@ pub(super) struct Floats(FlexTensor);
 
 impl Floats {
     /// `None` if they are not `f32`.
+    ///
+    /// # Panics
+    /// If there are other than as many as the shape says, which would be Burn's fault: kernels rest on it.
     pub fn of(tensor: &FlexTensor) -> Option<Self> {
         (tensor.dtype() == DType::F32).then(|| {
-            Self(match tensor.as_slice::<f32>() {
+            let floats = Self(match tensor.as_slice::<f32>() {
                 Some(_) => tensor.clone(),
                 None => tensor.to_contiguous(),
-            })
+            });
+            assert_eq!(floats.len(), floats.shape().num_elements());
+            floats
         })
     }
 
@@ -179,7 +181,9 @@ impl Deref for Floats {
     type Target = [f32];
 
     fn deref(&self) -> &[f32] {
-        self.0.as_slice().unwrap_or_default()
+        self.0
+            .as_slice()
+            .expect("`of` took f32 only and made it contiguous")
     }
 }
 

@@ -89,7 +89,8 @@ pub(super) fn convolve(
             }
         },
     );
-    // SAFETY: there is room for them; the strips are all of every channel, and each wrote its part.
+    // SAFETY: there is room for them; the strips are all of every channel, and each wrote its part: `places` holds one part of each
+    // channel of its face, and `transform_output` writes every row of the part it is given.
     unsafe { values.set_len(len) };
     values
 }

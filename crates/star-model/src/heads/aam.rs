@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::conv::ConvConfig;
 use crate::conv_block::ConvBlock;
 use crate::mode::Mode;
+use crate::shapes::assert_shapes;
 
 /// From edge maps to landmark maps: each landmark sees the sum of the edges it lies on, or 1 if it lies on none.
 ///
@@ -40,9 +41,13 @@ impl<B: Backend> E2h<B> {
     }
 
     /// `[batch, edges, h, w]` -> `[batch, points, h, w]`
+    ///
+    /// # Panics
+    /// If there is another number of edge maps than of edges.
     pub fn forward(&self, edges: Tensor<B, 4>) -> Tensor<B, 4> {
         // Constants of the layout: loaded ones would be tracked, and then trained, as parameters are.
         let (weight, bias) = (self.weight.value().detach(), self.bias.value().detach());
+        crate::conv::assert_convolvable(edges.dims(), weight.dims(), bias.dims());
         crate::conv::convolve(edges, weight, Some(bias), 1)
     }
 
@@ -103,6 +108,9 @@ impl<B: Backend> Aam<B> {
     }
 
     /// The maps of stack `stack` from its features `[batch, channels, h, w]`.
+    ///
+    /// # Panics
+    /// If there is no such stack, or the features have another number of channels.
     pub fn maps(&self, stack: usize, features: Tensor<B, 4>, mode: Mode) -> AamMaps<B> {
         AamMaps {
             points: sigmoid(self.out_pointmaps[stack].forward(features.clone(), mode)),
@@ -111,12 +119,34 @@ impl<B: Backend> Aam<B> {
     }
 
     /// What the heatmaps `[batch, points, h, w]` are multiplied by.
+    ///
+    /// # Panics
+    /// If the maps are not those of one batch, or not as many as there are points and edges.
     pub fn mask(&self, maps: &AamMaps<B>) -> Tensor<B, 4> {
-        self.e2h_transform.forward(maps.edges.clone()) * maps.points.clone()
+        let of_edges = self.e2h_transform.forward(maps.edges.clone());
+        let (edges, points) = (maps.edges.dims(), maps.points.dims());
+        assert_shapes(
+            of_edges.dims() == points,
+            "mask",
+            "point and edge maps must be of one batch, one size and this layout",
+            &[("points", &points), ("edges", &edges)],
+        );
+        of_edges * maps.points.clone()
     }
 
     /// What the maps add to the next stack's input, `[batch, channels, h, w]`.
+    ///
+    /// # Panics
+    /// If stack `stack` is the last one or there is none, if the maps are not those of one batch, or not as many as there are
+    /// points and edges.
     pub fn merge(&self, stack: usize, maps: AamMaps<B>, mode: Mode) -> Tensor<B, 4> {
+        let (points, edges) = (maps.points.dims(), maps.edges.dims());
+        assert_shapes(
+            (points[0], &points[2..]) == (edges[0], &edges[2..]),
+            "merge",
+            "point and edge maps must be of one batch and one size",
+            &[("points", &points), ("edges", &edges)],
+        );
         self.merge_pointmaps[stack].forward(maps.points, mode)
             + self.merge_edgemaps[stack].forward(maps.edges, mode)
     }

@@ -9,6 +9,7 @@ use burn::tensor::{Tensor, TensorPrimitive};
 use super::names::{MapNamed, SeeNamed, map_named, see_named};
 use crate::config::DEPTH;
 use crate::net::StarNet;
+use crate::shapes::assert_shapes;
 
 /// Running means and variances, by published name.
 pub struct Statistics<B: Backend>(HashMap<String, TensorPrimitive<B>>);
@@ -34,6 +35,9 @@ impl<B: Backend> Statistics<B> {
 /// `net` with the mean of several networks' running statistics, each with its share; the shares add up to 1.
 ///
 /// What agrees with `net`'s own everywhere stays as it is, to the last bit.
+///
+/// # Panics
+/// If the statistics are those of another network: a norm is missing, left over or has another number of channels.
 pub fn average_statistics<B: Backend>(
     net: StarNet<B>,
     shares: Vec<(f64, Statistics<B>)>,
@@ -51,14 +55,30 @@ pub fn average_statistics<B: Backend>(
             let own = param.val().detach();
             let mut moved = own.clone();
             for (share, statistics) in &mut self.0 {
-                if let Some(there) = statistics.0.remove(&name) {
-                    moved = moved + (Tensor::from_primitive(there) - own.clone()) * *share;
-                }
+                let there = statistics.0.remove(&name);
+                let there = there.unwrap_or_else(|| panic!("{name} is not among the statistics"));
+                let there = Tensor::from_primitive(there);
+                assert_shapes(
+                    there.shape() == own.shape(),
+                    "statistics",
+                    "those of a norm must have as many channels as the norm",
+                    &[("norm", &own.shape()), (name.as_str(), &there.shape())],
+                );
+                moved = moved + (there - own.clone()) * *share;
             }
             Param::initialized(param.id, moved)
         }
     }
-    map_named(net, DEPTH, &mut Move(shares))
+    let mut moving = Move(shares);
+    let net = map_named(net, DEPTH, &mut moving);
+    let mut left = moving
+        .0
+        .iter()
+        .flat_map(|(_, statistics)| statistics.0.keys());
+    if let Some(name) = left.next() {
+        panic!("{name} is among the statistics, and the network has no such norm");
+    }
+    net
 }
 
 fn is_statistic(name: &str) -> bool {

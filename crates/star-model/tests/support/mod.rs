@@ -128,6 +128,31 @@ pub fn floats<B: Backend, const D: usize>(tensor: Tensor<B, D>) -> Vec<f64> {
     tensor.into_data().iter::<f64>().collect()
 }
 
+/// Numbers in ±1 that are the same in every run, whatever other tests draw.
+#[derive(Clone)]
+pub struct Draws {
+    seed: u64,
+    drawn: u64,
+}
+
+impl Draws {
+    pub fn new(seed: u64) -> Self {
+        Self { seed, drawn: 0 }
+    }
+
+    pub fn numbers(&mut self, shape: &[usize]) -> TensorData {
+        let first = self.drawn;
+        self.drawn += shape.iter().product::<usize>() as u64;
+        let number = |i| 2.0 * formula::uniform("numbers", self.seed, i) - 1.0;
+        let values: Vec<f32> = (first..self.drawn).map(|i| number(i) as f32).collect();
+        TensorData::new(values, shape.to_vec())
+    }
+
+    pub fn tensor<B: Backend, const D: usize>(&mut self, shape: [usize; D]) -> Tensor<B, D> {
+        Tensor::from_data(self.numbers(&shape), &Default::default())
+    }
+}
+
 /// The largest difference.
 pub fn distance(a: &[f64], b: &[f64]) -> f64 {
     assert_eq!(a.len(), b.len(), "different lengths");

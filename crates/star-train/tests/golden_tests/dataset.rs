@@ -28,7 +28,9 @@ fn the_small_data_set() {
     let folder = golden_file("dataset_small");
     let size = golden.data("sample0/image_u8_hwc_bgr_cv480").shape[0];
 
-    // The stored crops: only the network is between them and the stored landmarks.
+    // The stored crops: only the network is between them and the stored landmarks, and how noisy it is stands with its own vectors.
+    let noise = Golden::open("net_small");
+    let noise = number(&noise.json["eval"]["net"]["max_abs_landmark_err_f32"]);
     let expected = golden.data("pred_landmarks");
     let [count, points] = [expected.shape[0], expected.shape[1]];
     let expected: Vec<f64> = expected.iter::<f64>().collect();
@@ -41,7 +43,7 @@ fn the_small_data_set() {
         let found = loaded.net.forward_last(image).landmarks;
         let found: Vec<f64> = found.into_data().iter::<f64>().collect();
         for (f, e) in found.iter().zip(&expected[i * points * 2..]) {
-            assert_close(&format!("sample {i}"), *f, *e, 3e-5);
+            assert_close(&format!("sample {i}"), *f, *e, 10.0 * noise + 1e-6);
         }
     }
 
@@ -102,12 +104,25 @@ fn one_picture_end_to_end() {
             center: Point::new(number(&json["center_w"]), number(&json["center_h"])),
         };
         let found = predict(&net, &image, &[crop], &Default::default()).expect("predicts");
-        let expected = golden.values(&format!("{case}/landmarks_image_cv480"));
-        for (p, e) in found[0].points.iter().zip(expected.chunks_exact(2)) {
-            // REFERENCE C8: a network with random weights turns the warps' differences into up to 0.3 pixels.
-            assert_close(&format!("{case} x"), p.x, e[0], 0.3);
-            assert_close(&format!("{case} y"), p.y, e[1], 0.3);
-        }
+        let off = |warp: &str| {
+            let expected = golden.values(&format!("{case}/landmarks_image_{warp}"));
+            let points = &found[0].points;
+            assert_eq!(expected.len(), 2 * points.len());
+            let points = points.iter().zip(expected.chunks_exact(2));
+            points.fold(0.0f64, |most, (p, e)| {
+                assert!(p.x.is_finite() && p.y.is_finite(), "{case}");
+                most.max((p.x - e[0]).abs()).max((p.y - e[1]).abs())
+            })
+        };
+        // REFERENCE C8: a network with random weights turns the differences between two versions' warps into tenths of a pixel. Ours is
+        // the exact one, as OpenCV 5's is, but for a level here and there.
+        let versions = number(&json["max_px_diff_cv500_vs_cv480"]);
+        let (exact, rounded) = (off("cv500"), off("cv480"));
+        println!(
+            "{case}: {exact:.4} px from OpenCV 5, {rounded:.4} from 4.8, these two {versions:.4}"
+        );
+        assert_close(&format!("{case}, OpenCV 5"), exact, 0.0, 0.1 * versions);
+        assert_close(&format!("{case}, OpenCV 4.8"), rounded, 0.0, 1.1 * versions);
 
         // The stored crop leaves out the warp.
         let key = format!("{case}/crop_u8_hwc_bgr_cv480");

@@ -64,6 +64,7 @@ fn nme_of_every_norm() {
 fn failure_rate_and_area() {
     let golden = Golden::open("metrics");
     let cases = golden.json["fr_auc"].as_object().expect("object");
+    assert!(!cases.is_empty());
     for (case, expected) in cases {
         let (list, threshold) = match case.strip_prefix("explicit_thres_") {
             Some(threshold) => (

@@ -148,6 +148,7 @@ fn five_steps_of_a_small_network() {
     // Behind a convolution whose bias is noise, the running mean follows it.
     let follows_noise = |name: &str| name.ends_with("running_mean");
 
+    let (mut losses, mut states) = (0, 0);
     for (step, (exact, single)) in exact.iter().zip(single).enumerate() {
         let difference = net.forward(input.clone(), Mode::Train(Compute::F32)) - target.clone();
         let loss = (difference.clone() * difference).mean();
@@ -159,6 +160,7 @@ fn five_steps_of_a_small_network() {
             number(exact),
             10.0 * noise + 1e-6,
         );
+        losses += 1;
         let gradients = GradientsParams::from_grads(loss.backward(), &net);
         net = adam.step(1e-3, net, gradients);
 
@@ -180,8 +182,13 @@ fn five_steps_of_a_small_network() {
                     10.0 * number(noise) + 1e-6,
                 );
             }
+            states += 1;
         }
     }
+    assert!(
+        losses > 1 && states > 20,
+        "{losses} losses, {states} tensors compared"
+    );
 }
 
 /// The moving average's arithmetic, on the numbers of the published one, poured into a network of ours.
@@ -225,6 +232,7 @@ fn moving_average() {
             .collect();
         load_named(net, filled).expect("the shapes are the network's own")
     };
+    assert!(!numbers("result").is_empty());
     let averaged = star_model::ema_update(net("model1"), &net("model2"), decay);
     let expected = numbers("result");
     for (name, data) in star_model::named_tensors(&averaged) {
