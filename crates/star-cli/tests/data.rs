@@ -220,6 +220,32 @@ fn lists_that_cannot_be_checked() {
 }
 
 #[test]
+fn show_refuses_what_would_change_nothing() {
+    let folder = Folder::new();
+    let list = good(&folder, 5);
+    folder.write("list.tsv", list);
+    let show = [
+        "data",
+        "show",
+        "list.tsv",
+        "--layout",
+        "six.toml",
+        "--out",
+        "o.png",
+        "--lines",
+        "3",
+        "--no-augmentation",
+    ];
+    for (more, says) in [(["--epoch", "2"], "--epoch"), (["--seed", "2"], "--seed")] {
+        let output = folder.star(&[&show[..], &more].concat());
+        let message = support::text(&output.stderr);
+        assert!(!output.status.success(), "{more:?}");
+        assert!(message.contains(says), "{message}");
+    }
+    folder.succeed(&show);
+}
+
+#[test]
 fn show_draws_the_samples() {
     let folder = Folder::new();
     let list = good(&folder, 5);

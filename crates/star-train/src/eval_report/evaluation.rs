@@ -176,7 +176,7 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
             value: percent(missed.plain.fr),
             unit: "%",
             note: format!(
-                "{} faces missed by the detector; published rule, at {published} %: {} %",
+                "missed by the detector: {}; published rule, at {published} %: {} %",
                 missed.faces,
                 percent(missed.published.fr)
             ),

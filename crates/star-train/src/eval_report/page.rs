@@ -60,8 +60,9 @@ impl Cell {
         Self::new(percent(fraction))
     }
 
+    /// No bar for a share that is not finite.
     pub fn bar(mut self, share: f64) -> Self {
-        self.bar = Some(share.clamp(0.0, 1.0));
+        self.bar = share.is_finite().then(|| share.clamp(0.0, 1.0));
         self
     }
 
