@@ -682,8 +682,14 @@ struct Jitter(Draws);
 impl<B: Backend> ModuleMapper<B> for Jitter {
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<B, D>>) -> Param<Tensor<B, D>> {
         param.map(|tensor| {
-            let by = self.0.tensor::<B, D>(tensor.dims()) * f32::EPSILON;
-            (tensor.detach() * (by + 1.0)).require_grad()
+            let by = self.0.numbers(&tensor.dims());
+            let by = by
+                .iter::<f64>()
+                .map(|by| 1.0 + by * f64::from(f32::EPSILON));
+            let values = floats(tensor.clone()).into_iter().zip(by);
+            let values: Vec<f64> = values.map(|(value, by)| value * by).collect();
+            let data = TensorData::new(values, tensor.shape());
+            Tensor::from_data(data, &tensor.device()).require_grad()
         })
     }
 }
