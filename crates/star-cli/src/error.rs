@@ -7,6 +7,12 @@ pub enum CliError {
     #[error(transparent)]
     Train(#[from] star_train::TrainError),
     #[error(transparent)]
+    Infer(#[from] star_infer::InferError),
+    #[error(transparent)]
+    Eval(#[from] star_eval::EvalError),
+    #[error(transparent)]
+    Draw(#[from] star_draw::DrawError),
+    #[error(transparent)]
     Data(#[from] star_data::DataError),
     #[error(transparent)]
     Model(#[from] star_model::ModelError),
@@ -29,6 +35,26 @@ impl CliError {
     }
 }
 
+impl CliError {
+    /// What to do where a device failed, as a further line; nothing for other errors.
+    pub fn advice(&self) -> &'static str {
+        use star_eval::EvalError;
+        use star_infer::InferError::Device;
+        use star_train::TrainError;
+        match self {
+            Self::Infer(Device(_))
+            | Self::Eval(EvalError::Infer(Device(_)))
+            | Self::Train(
+                TrainError::Infer(Device(_)) | TrainError::Eval(EvalError::Infer(Device(_))),
+            ) => {
+                "\nIf its memory ran out, a smaller batch needs less: --batch N, or a new run with --set train.batch_size=N. \
+                 Otherwise --resume goes on from a run's last checkpoint."
+            }
+            _ => "",
+        }
+    }
+}
+
 /// Refuses to write over something that is read.
 ///
 /// # Errors
@@ -44,4 +70,20 @@ pub fn refuse_overwriting(output: &Path, inputs: &[&Path]) -> Result<(), CliErro
         }
         _ => Ok(()),
     }
+}
+
+/// [`star_files::write_atomic`] with this crate's error.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    star_files::write_atomic(path, bytes).map_err(|e| CliError::io(path, e))
+}
+
+/// [`star_files::write_json`] with this crate's error.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), CliError> {
+    star_files::write_json(path, value).map_err(|e| CliError::io(path, e))
 }

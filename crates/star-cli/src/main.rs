@@ -68,7 +68,10 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("error: {}", program::as_typed(&error.to_string()));
+            eprintln!(
+                "error: {}",
+                program::as_typed(&format!("{error}{}", error.advice()))
+            );
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,8 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use star_train::{EpochRecord, Observer, Scores, Selection, StepInfo};
+use star_eval::Scores;
+use star_train::{EpochRecord, Observer, Selection, StepInfo};
 
 /// Seconds between two plain lines within an epoch.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -1,30 +1,23 @@
 //! The network that comes with the program, for those who name none.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use burn::tensor::backend::Backend;
+use star_infer::{Pretrained, TrainedNet, read_weights};
 
 use crate::error::CliError;
 
-/// Where it is, from the project's root.
-const SHIPPED: &str = "models/ibug68-small.safetensors";
-
-/// The weights asked for, or those that come with the program.
+/// The network of the file asked for, or the one that ships inside the program; and what to call it.
 ///
 /// # Errors
-/// When none were asked for and none are there.
-pub fn weights_or_shipped(asked: Option<PathBuf>) -> Result<PathBuf, CliError> {
-    if let Some(asked) = asked {
-        return Ok(asked);
+/// A file that cannot be read.
+pub fn read_weights_or_shipped<B: Backend>(
+    asked: Option<&PathBuf>,
+    device: &B::Device,
+) -> Result<(TrainedNet<B>, PathBuf), CliError> {
+    if let Some(path) = asked {
+        return Ok((read_weights(path, device)?, path.clone()));
     }
-    let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let places = [PathBuf::from(SHIPPED), project.join(SHIPPED)];
-    places
-        .iter()
-        .find(|place| place.is_file())
-        .cloned()
-        .ok_or_else(|| {
-            CliError::Usage(format!(
-                "no weights: {SHIPPED} is neither in this folder nor in the project's. Name a network with --weights FILE, such as \
-                 runs/RUN/weights/best.safetensors of a training run."
-            ))
-        })
+    let shipped = Pretrained::Ibug68Small;
+    Ok((shipped.read(device)?, shipped.name().into()))
 }

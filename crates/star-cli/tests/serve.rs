@@ -605,7 +605,7 @@ fn it_says_what_it_shows_and_ends_when_it_is_told() {
     let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
     let first = lines.next().expect("a line").expect("text");
     assert!(
-        first.contains("ibug68-small.safetensors") && first.contains("--weights"),
+        first.contains("weights: ibug68-small (") && first.contains("--weights"),
         "{first}"
     );
     let second = lines.next().expect("a line").expect("text");

@@ -443,6 +443,24 @@ fn line_of(text: &str, offset: usize) -> usize {
         .count()
 }
 
+/// A built-in layout by its name, or one's own by the path of its TOML file.
+///
+/// # Errors
+/// An unknown name; a file that is missing or not a layout.
+pub fn find_layout(name: &str) -> Result<Layout, DataError> {
+    if Layout::builtin_names().any(|builtin| builtin == name) {
+        return Layout::builtin(name);
+    }
+    if Path::new(name).extension().is_none() {
+        return Err(DataError::Invalid(format!(
+            "layout = \"{name}\": no layout of this name is built in (there are {}); for one of your own give the path of its TOML file, \
+             as configs/layouts/ has them",
+            Layout::builtin_names().collect::<Vec<_>>().join(", ")
+        )));
+    }
+    Layout::from_toml_file(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

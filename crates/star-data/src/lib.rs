@@ -1,4 +1,4 @@
-//! Faces from files to batches: layouts, TSV lists, geometry, augmentation, target maps, synthetic faces.
+//! Faces from files to batches: layouts, TSV lists, geometry, augmentation, target maps.
 //!
 //! The way of one face: a [`FaceSource`] yields a decoded [`Face`]; [`augment`] composes crop, flip and random geometry into one
 //! [`Affine`]; [`warp`] samples the picture once; [`textures`] roughen it; [`sample`] normalises it and draws the target maps at
@@ -13,6 +13,7 @@ pub mod affine;
 pub mod augment;
 pub mod batch;
 pub mod check;
+pub mod covariance;
 pub mod crop;
 pub mod decode;
 pub mod error;
@@ -27,7 +28,6 @@ pub mod recrop;
 pub mod rng;
 pub mod sample;
 pub mod subset;
-pub mod synth;
 pub mod targets;
 pub mod textures;
 mod together;
@@ -38,14 +38,14 @@ pub mod window;
 pub use affine::Affine;
 pub use augment::{AugmentConfig, Draws, FacePlan, GeometryDraws};
 pub use batch::{Batch, HostBatch};
+pub use covariance::Covariance;
 pub use crop::{BoxSide, CropRule, crop_matrix};
 pub use error::DataError;
 pub use face::{CropBox, Face, FaceSource};
-pub use layout::{Edge, Layout, Norm};
+pub use layout::{Edge, Layout, Norm, find_layout};
 pub use loader::{Loader, LoaderConfig};
 pub use point::Point;
 pub use recrop::Recropped;
 pub use sample::{Sample, SampleMaker, network_input};
 pub use subset::{HoldOut, Subset, split_held_out};
-pub use synth::{SynthConfig, SynthFaces};
 pub use tsv::{TsvFaces, TsvRow};

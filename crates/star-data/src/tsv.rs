@@ -195,7 +195,7 @@ fn is_header(columns: &[&str]) -> bool {
             .next()
             .is_some_and(|n| n.parse::<f64>().is_ok())
     };
-    columns.len() > 3 && !columns[2..].iter().any(numeric)
+    (4..=MAX_COLUMNS).contains(&columns.len()) && !columns[2..].iter().any(numeric)
 }
 
 /// The numbers of a column.
@@ -213,7 +213,11 @@ fn parse_row(
     layout: &Layout,
     grouped: bool,
 ) -> Result<TsvRow, String> {
-    let (most, group) = if grouped { (MAX_COLUMNS, ", group") } else { (MAX_COLUMNS - 1, "") };
+    let (most, group) = if grouped {
+        (MAX_COLUMNS, ", group")
+    } else {
+        (MAX_COLUMNS - 1, "")
+    };
     if !(6..=most).contains(&count) {
         return Err(format!(
             "{count} tab-separated columns, but a face has 6 to {most}: path, five points, landmarks, scale, centre x, centre y, \

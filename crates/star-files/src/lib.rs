@@ -31,6 +31,16 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.commit(path)
 }
 
+/// Writes a value as indented JSON with a line break at its end, replacing what is there.
+///
+/// # Errors
+/// As [`write_atomic`]; a value that JSON cannot hold.
+pub fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<()> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    write_atomic(path, text.as_bytes())
+}
+
 /// A file that is written bit by bit and appears under its name when it is committed; dropped before, it leaves nothing behind.
 #[derive(Debug)]
 pub struct AtomicFile(NamedTempFile);

@@ -125,7 +125,7 @@ pub(crate) fn assert_convolvable(x: [usize; 4], weight: [usize; 4], bias: [usize
         "the input must have as many channels as the weights"
     } else if bias[0] != weight[0] {
         "there must be as many biases as outputs"
-    } else if weight[2] != weight[3] || weight[2] % 2 == 0 {
+    } else if weight[2] != weight[3] || weight[2].is_multiple_of(2) {
         "the kernel must be square, its side odd"
     } else if x[1..].contains(&0) || weight[0] == 0 {
         "channels and pixels must not be 0"

@@ -38,6 +38,6 @@ pub use net::{Features, StackOutput, StarNet};
 pub use stem::Stem;
 pub use weights::{
     LoadedWeights, PklWeights, Precision, PublishedState, Statistics, average_statistics,
-    ema_update, import_pkl, import_pkl_as, load_named, load_weights, named_tensors, pkl_state,
-    save_weights, save_weights_as, write_npz,
+    ema_update, import_pkl, import_pkl_as, load_named, load_weights, load_weights_bytes,
+    named_tensors, pkl_state, save_weights, save_weights_as, write_npz,
 };

@@ -56,7 +56,7 @@ fn layers<B: Backend>(mode: Mode) {
     let pointwise = ConvConfig::new(4, 5, 1).init::<B>(&device);
     let stepping = ConvConfig::new(4, 5, 3).with_stride(2).init::<B>(&device);
     let mut cut = conv.clone();
-    cut.bias = cut.bias.map(|bias| bias.slice([0..4]));
+    cut.bias = cut.bias.map(|bias| bias.narrow(0, 0, 4));
     let mut oblong = conv.clone();
     oblong.weight = oblong
         .weight

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use burn::{module::AutodiffModule, optim::AdamConfig, tensor::backend::AutodiffBackend};
 
+use star_infer::weights_file::read_weights;
+
 use crate::{
     checkpoint::{self, Position, TrainState},
     error::TrainError,
@@ -14,7 +16,6 @@ use crate::{
     selection::evaluate,
     setup::Setup,
     train::Adam,
-    weights_file::read_weights,
 };
 
 /// A new run in this folder, or the rest of an old one.

@@ -14,11 +14,12 @@ use burn::{
     },
 };
 use serde::{Deserialize, Serialize};
-use star_data::{
-    AugmentConfig, Batch, FaceSource, HostBatch, SampleMaker, SynthConfig, SynthFaces,
-};
+use star_data::{AugmentConfig, Batch, FaceSource, HostBatch, SampleMaker};
+use star_synth::{SynthConfig, SynthFaces};
 
-use crate::{criterion::Criterion, error::TrainError, host::to_host, recipe::Recipe};
+use star_infer::to_host;
+
+use crate::{criterion::Criterion, error::TrainError, recipe::Recipe};
 
 /// What is timed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +55,7 @@ pub fn time_case<B: AutodiffBackend>(
             repeat::<B>(least, device, || {
                 let output = net.forward_last(batch.images.clone());
                 // Reading the landmarks back is part of it, and waits for the device.
-                to_host::<_, 3, f32>(output.landmarks).map(|_| ())
+                Ok(to_host::<_, 3, f32>(output.landmarks).map(|_| ())?)
             })
         }
         Case::TrainingStep => {
@@ -90,7 +91,7 @@ pub fn time_case<B: AutodiffBackend>(
                 let gradients = loss.forward(maps.clone(), targets.clone()).backward();
                 // Backends that compute lazily would leave out what nobody asks for.
                 let sum = maps.grad(&gradients).map(|gradient| gradient.sum());
-                sum.map_or(Ok(()), |sum| to_host::<_, 1, f32>(sum).map(|_| ()))
+                sum.map_or(Ok(()), |sum| Ok(to_host::<_, 1, f32>(sum).map(|_| ())?))
             })
         }
     }

@@ -27,18 +27,11 @@ use serde::{Deserialize, Serialize};
 use star_model::StarNet;
 
 use self::contents::{Contents, Damage};
+use star_infer::weights_file::{read_weights, write_weights};
+
 use crate::{
-    begin::adam,
-    disk,
-    epoch_record::EpochRecord,
-    error::TrainError,
-    meter::Meter,
-    observer::Observer,
-    run_dir::RunDir,
-    selection::provenance,
-    setup::Setup,
-    train::Adam,
-    weights_file::{read_weights, write_weights},
+    begin::adam, disk, epoch_record::EpochRecord, error::TrainError, meter::Meter,
+    observer::Observer, run_dir::RunDir, selection::provenance, setup::Setup, train::Adam,
 };
 
 const NET: &str = "net.mpk";

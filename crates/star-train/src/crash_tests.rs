@@ -5,6 +5,8 @@ use std::{fs, path::PathBuf, sync::atomic::AtomicBool};
 use burn::backend::{Autodiff, Flex};
 use tempfile::TempDir;
 
+use star_infer::weights_file::read_weights;
+
 use crate::{
     checkpoint::Position,
     disk::stops,
@@ -13,7 +15,6 @@ use crate::{
     observer::Silent,
     recipe::Recipe,
     train::{Outcome, Start, Stop, train},
-    weights_file::read_weights,
 };
 
 type B = Autodiff<Flex>;
@@ -42,7 +43,7 @@ input_size = 64
 [train]
 epochs = 3
 batch_size = 4
-learning_rate = 3e-2
+learning_rate = 1e-2
 ema_half_life = 4
 checkpoint_every = 2
 "#;

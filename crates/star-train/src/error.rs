@@ -9,6 +9,10 @@ pub enum TrainError {
     Data(#[from] star_data::DataError),
     #[error(transparent)]
     Model(#[from] star_model::ModelError),
+    #[error(transparent)]
+    Infer(#[from] star_infer::InferError),
+    #[error(transparent)]
+    Eval(#[from] star_eval::EvalError),
     /// A file of the run folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
@@ -28,12 +32,6 @@ pub enum TrainError {
     /// Losses are not numbers any more because the weights are not.
     #[error("{0}")]
     Diverged(String),
-    /// Something failed on the device.
-    #[error(
-        "the device failed: {0}\nIf its memory ran out, a smaller batch needs less: --batch N, or a new run with --set train.batch_size=N. \
-         Otherwise --resume goes on from a run's last checkpoint."
-    )]
-    Device(String),
     /// Anything else that the caller asked for and cannot have.
     #[error("{0}")]
     Invalid(String),

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use star_data::{
-    FaceSource, HoldOut, Layout, Subset, SynthConfig, SynthFaces, TsvFaces, split_held_out,
-};
+use star_data::{FaceSource, HoldOut, Layout, Subset, TsvFaces, split_held_out};
+use star_synth::{SynthConfig, SynthFaces};
+
+use star_eval::evaluate::EvalSet;
 
 use crate::{
     error::TrainError,
-    evaluate::EvalSet,
     recipe::{DataSource, Recipe, Selection},
 };
 

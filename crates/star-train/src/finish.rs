@@ -8,18 +8,21 @@ use burn::{
 };
 use star_model::StarNet;
 
+use star_eval::{
+    evaluate::{EvalSet, PredictedFace, Scores, predict_set, score},
+    mean_shape::mean_shape_nme,
+};
+use star_infer::weights_file::write_weights;
+
 use crate::{
     checkpoint::TrainState,
     epoch_record::EpochRecord,
     error::TrainError,
-    evaluate::{EvalSet, PredictedFace, Scores, predict_set, score},
-    mean_shape::mean_shape_nme,
     observer::Observer,
     recipe::Selection,
     run_dir::{RunDir, write_json},
     run_report,
     setup::Setup,
-    weights_file::write_weights,
 };
 
 /// A finished run's figures.
@@ -111,7 +114,12 @@ fn write_last<B: Backend, A: AutodiffBackend>(
     let path = run.weights().join(name);
     let provenance = format!("{which} weights after epoch {}", setup.recipe.train.epochs);
     crate::disk::change(&path)?;
-    write_weights(net, setup.weights_info(), &provenance, &path)
+    Ok(write_weights(
+        net,
+        setup.weights_info(),
+        &provenance,
+        &path,
+    )?)
 }
 
 fn figures<B: AutodiffBackend>(
@@ -121,7 +129,8 @@ fn figures<B: AutodiffBackend>(
     setup: &Setup<B>,
     observer: &mut dyn Observer,
 ) -> Result<(Scores, Vec<PredictedFace>), TrainError> {
-    let predicted = predict_set(net, set, &setup.eval, setup.device(), observer)?;
+    let mut progress = |done, all| observer.evaluating(done, all);
+    let predicted = predict_set(net, set, &setup.eval, setup.device(), &mut progress)?;
     let title = format!("{}, {of_best}", set.title);
     let scores = score(&title, &predicted, set, &setup.eval)?;
     observer.scores(&scores);

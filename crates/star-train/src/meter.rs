@@ -3,7 +3,9 @@
 use burn::tensor::backend::Backend;
 use serde::{Deserialize, Serialize};
 
-use crate::{criterion::LossTable, error::TrainError, host::to_host};
+use star_infer::to_host;
+
+use crate::{criterion::LossTable, error::TrainError};
 
 /// Means of the losses since the epoch began. Part of a checkpoint, so that a resumed epoch reports what a whole one would.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

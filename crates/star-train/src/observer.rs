@@ -1,6 +1,8 @@
 //! What a run tells whoever started it. The library prints nothing itself.
 
-use crate::{epoch_record::EpochRecord, evaluate::Scores};
+use star_eval::evaluate::Scores;
+
+use crate::epoch_record::EpochRecord;
 
 /// A step of training, told every `train.log_every` steps.
 #[derive(Clone, Debug)]

@@ -3,14 +3,16 @@
 //! A recipe file holds only what differs from the defaults. Unknown keys are errors, and any key can be
 //! set from the command line (`--set train.epochs=3`), so that a figure never depends on an edited file.
 
+mod builtin;
 mod choices;
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use star_data::{AugmentConfig, Layout, SynthConfig};
+use star_data::{AugmentConfig, Layout};
 use star_loss::StarLossConfig;
 use star_model::StarNetConfig;
+use star_synth::SynthConfig;
 
 use crate::{error::TrainError, precision::Precision};
 
@@ -238,12 +240,26 @@ impl Default for TrainRecipe {
 }
 
 impl Recipe {
-    /// Reads a recipe and applies `key=value` settings on top of it.
+    /// Reads a recipe and applies `key=value` settings on top of it. `path` is a file, or the name of a built-in recipe: `synth`, `300w-small`,
+    /// `300w`, `wflw`, `cofw`; where there is no file `configs/NAME.toml`, that path means the built-in one too.
     ///
     /// # Errors
     /// A missing file, a TOML error (with file and line), an unknown key or a value out of range.
     pub fn read(path: &Path, set: &[String]) -> Result<Self, TrainError> {
-        let text = std::fs::read_to_string(path).map_err(|e| TrainError::io(path, e))?;
+        let text = match (path.is_file(), builtin::text(path)) {
+            (false, Some(text)) => text.to_owned(),
+            _ => std::fs::read_to_string(path).map_err(|e| {
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    TrainError::Recipe(format!(
+                        "{}: no such file, and no built-in recipe of this name (there are {})",
+                        path.display(),
+                        builtin::names()
+                    ))
+                } else {
+                    TrainError::io(path, e)
+                }
+            })?,
+        };
         // Parsed once as it stands: only then do errors have the line of the file they are about.
         toml::from_str::<Self>(&text)
             .map_err(|e| TrainError::Recipe(describe_toml_error(path, &text, &e)))?;
@@ -285,7 +301,7 @@ impl Recipe {
 
     /// The landmark layout that the recipe names.
     pub fn layout(&self) -> Result<Layout, TrainError> {
-        find_layout(&self.layout)
+        Ok(star_data::find_layout(&self.layout)?)
     }
 
     /// The network for this recipe and its layout.
@@ -352,7 +368,7 @@ impl Recipe {
         }
         // 0 stands for the layout's own.
         if self.eval.threshold != 0.0 {
-            check_threshold(self.eval.threshold)
+            star_eval::metrics::check_threshold(self.eval.threshold)
                 .map_err(|e| TrainError::Recipe(format!("eval.threshold = {e}")))?;
         }
         if !(0.0..1.0).contains(&self.data.held_out) {
@@ -385,42 +401,6 @@ impl Recipe {
 
 fn refuse<T>(message: String) -> Result<T, TrainError> {
     Err(TrainError::Recipe(message))
-}
-
-/// Whether a number can be the threshold of FR and AUC: a fraction above 0 and up to 1.
-///
-/// # Errors
-/// Names the number, and the fraction that was perhaps meant.
-pub fn check_threshold(threshold: f64) -> Result<(), String> {
-    if threshold > 0.0 && threshold <= 1.0 {
-        return Ok(());
-    }
-    let meant = if threshold > 1.0 && threshold <= 100.0 {
-        format!("; did you mean {} ({threshold} %)?", threshold / 100.0)
-    } else {
-        ", such as 0.08 for 8 %".into()
-    };
-    Err(format!(
-        "{threshold}: the threshold is a fraction above 0 and up to 1{meant}"
-    ))
-}
-
-/// A built-in layout by its name, or one's own by the path of its TOML file.
-///
-/// # Errors
-/// An unknown name; a file that is missing or not a layout.
-pub fn find_layout(name: &str) -> Result<Layout, TrainError> {
-    if Layout::builtin_names().any(|builtin| builtin == name) {
-        return Ok(Layout::builtin(name)?);
-    }
-    if Path::new(name).extension().is_none() {
-        return Err(TrainError::Recipe(format!(
-            "layout = \"{name}\": no layout of this name is built in (there are {}); for one of your own give the path of its TOML file, \
-             as configs/layouts/ has them",
-            Layout::builtin_names().collect::<Vec<_>>().join(", ")
-        )));
-    }
-    Ok(Layout::from_toml_file(name)?)
 }
 
 /// `a.b=value`: the value is TOML where it parses as TOML, otherwise text.
@@ -700,5 +680,29 @@ mod tests {
             .to_string();
         assert!(message.contains("r.toml:4"), "{message}");
         std::fs::remove_dir_all(&dir).expect("clean up");
+    }
+
+    #[test]
+    fn the_recipes_of_the_source_tree_are_built_in() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+        let mut found = 0;
+        for entry in std::fs::read_dir(folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|e| e == "toml") {
+                let name = path.file_stem().expect("a name");
+                let file = Recipe::read(&path, &[]).expect("a recipe");
+                let built_in = Recipe::read(Path::new(name), &[]).expect("built in");
+                assert_eq!(file.to_toml().unwrap(), built_in.to_toml().unwrap());
+                found += 1;
+            }
+        }
+        assert_eq!(found, 5);
+        let error = Recipe::read(Path::new("none"), &[])
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("none") && error.contains("300w-small"),
+            "{error}"
+        );
     }
 }

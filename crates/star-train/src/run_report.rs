@@ -4,15 +4,13 @@ use std::path::Path;
 
 use star_data::Layout;
 
-use crate::{
-    epoch_record::EpochRecord,
-    error::TrainError,
+use star_draw::{ContactSheet, Figure, Panel, Scale, Series, SheetOptions, Tile, error_color};
+use star_eval::{
     evaluate::{EvalSet, PredictedFace},
     metrics::nme,
-    recipe::Recipe,
-    report::{ContactSheet, Figure, Panel, Scale, Series, SheetOptions, Tile, error_color},
-    run_dir::write_atomic,
 };
+
+use crate::{epoch_record::EpochRecord, error::TrainError, recipe::Recipe, run_dir::write_atomic};
 
 /// Faces on a contact sheet.
 const SHEET_FACES: usize = 24;

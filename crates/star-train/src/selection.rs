@@ -2,11 +2,12 @@
 
 use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
+use star_eval::evaluate::{predict_set, score};
+
 use crate::{
     checkpoint::TrainState,
     epoch_record::{EpochRecord, Weights},
     error::TrainError,
-    evaluate::{predict_set, score},
     observer::Observer,
     recipe::Recipe,
     setup::Setup,
@@ -21,7 +22,8 @@ pub fn evaluate<B: AutodiffBackend>(
     let (set, eval, device) = (&setup.faces.selection, &setup.eval, setup.device());
     let position = &state.position;
     let mut record = position.record();
-    let raw = predict_set(&state.net.valid(), set, eval, device, observer)?;
+    let mut progress = |done, all| observer.evaluating(done, all);
+    let raw = predict_set(&state.net.valid(), set, eval, device, &mut progress)?;
     let raw = score(&set.title, &raw, set, eval)?;
     record.nme = Some(raw.nme);
     record.nme_truth = raw.truth.map(|t| t.nme);
@@ -30,7 +32,7 @@ pub fn evaluate<B: AutodiffBackend>(
         record.nme_ema = record.nme;
         record.nme_truth_ema = record.nme_truth;
     } else {
-        let ema = predict_set(&state.ema, set, eval, device, observer)?;
+        let ema = predict_set(&state.ema, set, eval, device, &mut progress)?;
         let ema = score(&set.title, &ema, set, eval)?;
         record.nme_ema = Some(ema.nme);
         record.nme_truth_ema = ema.truth.map(|t| t.nme);

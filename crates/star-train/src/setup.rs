@@ -4,9 +4,11 @@ use burn::tensor::backend::AutodiffBackend;
 use star_data::{CropRule, Layout, Loader, LoaderConfig, SampleMaker};
 use star_model::{Compute, StarNetConfig};
 
+use star_eval::evaluate::EvalOptions;
+use star_infer::weights_file::WeightsInfo;
+
 use crate::{
-    criterion::Criterion, devices::Devices, error::TrainError, evaluate::EvalOptions, faces::Faces,
-    recipe::Recipe, weights_file::WeightsInfo,
+    criterion::Criterion, devices::Devices, error::TrainError, faces::Faces, recipe::Recipe,
 };
 
 /// A recipe with its data opened, on its devices.

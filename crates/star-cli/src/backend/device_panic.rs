@@ -8,7 +8,9 @@ use std::{
     thread,
 };
 
-use star_train::TrainError;
+use star_infer::InferError;
+
+use crate::error::CliError;
 
 /// From now on. Other threads' panics are handled as before.
 pub fn end_on_device_panic() {
@@ -17,7 +19,8 @@ pub fn end_on_device_panic() {
         if !thread::current().name().is_some_and(is_a_devices) {
             return before(panic);
         }
-        eprintln!("error: {}", TrainError::Device(cause(panic)));
+        let error = CliError::from(InferError::Device(cause(panic)));
+        eprintln!("error: {error}{}", error.advice());
         std::process::exit(1);
     }));
 }

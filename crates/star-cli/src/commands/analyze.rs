@@ -4,17 +4,19 @@ use std::{fs, path::PathBuf, process::ExitCode};
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use serde::Serialize;
-use star_train::{
+use star_eval::{
     EvalSet,
     analysis::{Analysis, analyze},
-    predict_set, read_weights,
-    run_dir::{write_atomic, write_json},
+    predict_set,
 };
+use star_infer::read_weights;
+
+use star_train::Observer;
 
 use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
-    error::CliError,
+    error::{CliError, write_file, write_json},
     progress::Printer,
     writable::check_folder,
 };
@@ -78,7 +80,9 @@ fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode,
     };
     let options = args.lists.options(trained.config.input_size);
     let mut printer = Printer::default();
-    let predicted = predict_set(&trained.net, &set, &options, device, &mut printer)?;
+    let predicted = predict_set(&trained.net, &set, &options, device, &mut |done, all| {
+        printer.evaluating(done, all)
+    })?;
     printer.finish();
     let analysis = analyze(&predicted, &trained.layout)?;
     print!("{}", analysis.table());
@@ -90,9 +94,9 @@ fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode,
         analysis: &analysis,
     };
     write_json(&args.out.join("analysis.json"), &document)?;
-    write_atomic(&args.out.join("points.csv"), analysis.csv().as_bytes())?;
+    write_file(&args.out.join("points.csv"), analysis.csv().as_bytes())?;
     for (name, svg) in analysis.plots(&trained.layout) {
-        write_atomic(&args.out.join(name), svg.as_bytes())?;
+        write_file(&args.out.join(name), svg.as_bytes())?;
     }
     println!("\nfigures and drawings: {}", args.out.display());
     Ok(ExitCode::SUCCESS)

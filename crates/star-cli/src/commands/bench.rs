@@ -17,12 +17,11 @@ use serde::{Deserialize, Serialize};
 use star_train::{
     Precision, Recipe,
     bench::{Case, time_case},
-    run_dir::write_json,
 };
 
 use crate::{
     backend::{BackendArgs, BackendName, Job, run_on},
-    error::CliError,
+    error::{CliError, write_json},
 };
 use device_memory::Watch;
 use machine::Machine;
@@ -45,7 +44,7 @@ pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
     /// Recipe whose network and losses are timed
-    #[arg(long, value_name = "FILE", default_value = "configs/wflw.toml")]
+    #[arg(long, value_name = "FILE", default_value = "wflw")]
     config: PathBuf,
     /// Set a key of the recipe, as often as you like
     #[arg(long, value_name = "KEY=VALUE")]

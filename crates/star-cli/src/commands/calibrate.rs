@@ -5,17 +5,19 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use serde::Serialize;
 use star_data::{FaceSource, HoldOut, Subset, split_held_out};
-use star_train::{
+use star_eval::{
     EvalSet,
     calibration::{Calibration, calibrate},
-    predict_set, read_weights,
-    run_dir::{write_atomic, write_json},
+    predict_set,
 };
+use star_infer::read_weights;
+
+use star_train::Observer;
 
 use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
-    error::{CliError, refuse_overwriting},
+    error::{CliError, refuse_overwriting, write_file, write_json},
     progress::Printer,
     writable::check_file,
 };
@@ -109,7 +111,9 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
     let mut predict = |faces: Arc<dyn FaceSource>, list: &PathBuf| {
         let title = list.display().to_string();
         let set = EvalSet { title, faces };
-        predict_set(&trained.net, &set, &options, device, &mut printer)
+        predict_set(&trained.net, &set, &options, device, &mut |done, all| {
+            printer.evaluating(done, all)
+        })
     };
     let fit = predict(fit, &args.fit)?;
     let test = predict(test, &args.test)?;
@@ -129,7 +133,7 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
         println!("\nall figures: {}", path.display());
     }
     if let Some(path) = &args.csv {
-        write_atomic(path, calibration.csv().as_bytes())?;
+        write_file(path, calibration.csv().as_bytes())?;
         println!("one line a point: {}", path.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -2,10 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use star_train::{
+use star_eval::{
     bootstrap::Bootstrap,
     compare::{Comparison, Contender, compare},
-    eval_report::write_comparison,
+    eval_page::write_comparison,
 };
 
 use crate::error::CliError;

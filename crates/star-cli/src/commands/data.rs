@@ -7,8 +7,8 @@ mod show;
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Subcommand;
+use star_data::find_layout;
 use star_data::{Layout, TsvFaces};
-use star_train::recipe::find_layout;
 
 use super::over_lists::images_of;
 use crate::error::CliError;

@@ -5,24 +5,24 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc};
 use burn::tensor::backend::AutodiffBackend;
 use clap::ValueEnum;
 use star_data::Recropped;
-use star_model::StarNetConfig;
-use star_train::{
+use star_eval::{
     BoxNoise, BoxSource, EvalOptions, EvalSet, Protocol,
-    detect::{SeetaFace, crops_for_faces, found_faces, missed_faces},
-    eval_report,
+    detected_faces::{crops_for_faces, found_faces, missed_faces},
+    eval_page,
     evaluate::MissedFaces,
+    metrics::check_threshold,
     predict_in_passes,
     protocol::FaceCounts,
-    read_weights,
-    recipe::check_threshold,
-    run_dir::write_json,
     score, score_table,
 };
+use star_infer::{detect::SeetaFace, read_weights};
+use star_model::StarNetConfig;
+use star_train::Observer;
 
 use super::over_lists::OverLists;
 use crate::{
     backend::{BackendArgs, Job, run_on},
-    error::{CliError, refuse_overwriting},
+    error::{CliError, refuse_overwriting, write_json},
     finder::finds_faces,
     progress::Printer,
     writable::{check_file, check_folder},
@@ -201,7 +201,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             &trained.crop,
             args.passes.into(),
             device,
-            &mut printer,
+            &mut |done, all| printer.evaluating(done, all),
         )?;
         printer.finish();
         let title = format!("{} ({})", set.title, trained.provenance);
@@ -265,7 +265,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     if let Some(dir) = args.report {
         let name = args.annotations.file_stem().unwrap_or_default();
         let notes = [("Network", network(&trained.config))];
-        let inputs = eval_report::Inputs {
+        let inputs = eval_page::Inputs {
             title: &name.to_string_lossy(),
             weights: &trained.provenance,
             notes: &notes,
@@ -273,7 +273,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             faces: &predicted,
             pictures: set.faces.as_ref(),
         };
-        eval_report::write(&dir, &inputs)?;
+        eval_page::write(&dir, &inputs)?;
         println!("report: {}", dir.join("index.html").display());
     }
     Ok(ExitCode::SUCCESS)

@@ -8,11 +8,12 @@ use std::{
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::{Subcommand, ValueEnum};
 use star_data::{CropRule, Layout};
+use star_infer::{WeightsInfo, read_weights, write_weights};
 use star_model::{
     PklWeights, Precision, PublishedState, StarNetConfig, import_pkl, info, load_weights,
     pkl_state, save_weights_as, write_npz,
 };
-use star_train::{Recipe, WeightsInfo, read_weights, write_weights};
+use star_train::Recipe;
 
 use crate::{
     backend::{BackendName, Job, run_on},
@@ -34,7 +35,7 @@ enum Command {
         #[arg(
             long,
             value_name = "FILE",
-            default_value = "configs/wflw.toml",
+            default_value = "wflw",
             conflicts_with = "weights"
         )]
         config: PathBuf,
@@ -278,7 +279,7 @@ fn is_published(weights: &Path) -> bool {
 /// The layout asked for, or the built-in one with as many points; its edges must be the network's.
 fn layout_for(config: &StarNetConfig, asked: Option<String>) -> Result<Layout, CliError> {
     let layout = match asked {
-        Some(name) => star_train::recipe::find_layout(&name)?,
+        Some(name) => star_data::find_layout(&name)?,
         None => Layout::builtin_names()
             .map(Layout::builtin)
             .collect::<Result<Vec<_>, _>>()?

@@ -6,7 +6,7 @@ use std::{
 };
 
 use star_data::{FaceSource, Layout, TsvFaces};
-use star_train::EvalOptions;
+use star_eval::EvalOptions;
 
 use crate::error::CliError;
 

@@ -15,11 +15,10 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
 use star_data::CropRule;
-use star_train::{
+use star_infer::{
     TrainedNet,
     detect::{Detector, SeetaFace},
     one_euro::OneEuroConfig,
-    read_weights,
     track::{TrackConfig, Tracker},
 };
 
@@ -34,7 +33,7 @@ use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
     finder::finds_faces,
-    shipped::weights_or_shipped,
+    shipped::read_weights_or_shipped,
     writable::check_folder,
 };
 
@@ -58,7 +57,7 @@ A picture without a face is an answer: an empty list. A picture that cannot be r
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors) [default: the network that comes with the program, models/ibug68-small.safetensors]
+    /// Weights (.safetensors) [default: ibug68-small, the network inside the program]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Pictures, folders (with all below them), patterns in quotes ('*.jpg'), or - for names from standard input
@@ -255,8 +254,7 @@ impl Job for PredictJob {
 
 fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     check_folder(&args.out)?;
-    let weights = weights_or_shipped(args.weights.clone())?;
-    let trained = read_weights::<B>(&weights, device)?;
+    let (trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
     let places_given = !args.boxes.is_empty() || args.annotations.is_some();
     if !places_given && !finds_faces(&trained.layout, args.find_faces) {
         return Err(CliError::Usage(format!(
@@ -282,7 +280,7 @@ fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, 
     let mut output = Output::new(args, &trained, &weights);
     let mut show = Show::new(count);
     if args.weights.is_none() {
-        show.line(&format!("weights: {}", weights.display()));
+        show.line(&format!("weights: {}, built in", weights.display()));
     }
 
     std::thread::scope(|scope| {

@@ -10,9 +10,10 @@ use star_data::{
     prepare::{PrepareConfig, PrepareReport, Spread, prepare_300w, prepare_cofw, prepare_wflw},
 };
 
-use star_train::run_dir::write_json;
-
-use crate::{error::CliError, writable::check_folder};
+use crate::{
+    error::{CliError, write_json},
+    writable::check_folder,
+};
 
 /// Complaints and notes shown before the rest is only counted.
 const SHOWN: usize = 20;

@@ -26,7 +26,7 @@ use std::{
 
 use burn::tensor::backend::{AutodiffBackend, Backend};
 use star_data::CropRule;
-use star_train::{detect::SeetaFace, read_weights};
+use star_infer::detect::SeetaFace;
 use tokio::{runtime, sync::Notify};
 
 use self::{about::About, look::Looker, network::Asker, routes::App, upload::Bounds};
@@ -35,7 +35,7 @@ use crate::{
     backend::{BackendArgs, Job, run_on},
     error::CliError,
     finder::finds_faces,
-    shipped::weights_or_shipped,
+    shipped::read_weights_or_shipped,
 };
 
 /// Faces of a picture where --max-faces does not say.
@@ -57,7 +57,7 @@ Ctrl-C ends it. docs/serve.md says what the page does and what the server allows
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
-    /// Weights (.safetensors) [default: the network that comes with the program, models/ibug68-small.safetensors]
+    /// Weights (.safetensors) [default: ibug68-small, the network inside the program]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
     /// Port of 127.0.0.1; 0 takes any that is free
@@ -118,8 +118,7 @@ impl Job for ServeJob {
 fn serve<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     // Before the weights, so that a port that is taken is told at once.
     let (listener, address) = listen(args.port)?;
-    let weights = weights_or_shipped(args.weights.clone())?;
-    let trained = read_weights::<B>(&weights, device)?;
+    let (trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
     let rule = CropRule {
         margin: args.margin.unwrap_or(trained.crop.margin),
         ..trained.crop

@@ -23,7 +23,7 @@ use crate::{
 
 /// Train a network, or go on with a stopped run
 ///
-/// With nothing given it trains the small recipe configs/synth.toml on synthetic faces: no data needed, a few minutes on a laptop.
+/// With nothing given it trains the small recipe `synth` on synthetic faces: no data needed, a few minutes on a laptop.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -47,7 +47,9 @@ pub struct Args {
     #[arg(long, value_name = "N,N", value_delimiter = ',')]
     devices: Vec<usize>,
     /// Recipe to train
-    #[arg(long, value_name = "FILE", default_value = "configs/synth.toml")]
+    ///
+    /// A file, or the name of one that is built in: synth, 300w-small, 300w, wflw, cofw.
+    #[arg(long, value_name = "FILE|NAME", default_value = "synth")]
     config: PathBuf,
     /// Set a key of the recipe, as often as you like
     #[arg(long, value_name = "KEY=VALUE")]

@@ -138,8 +138,24 @@ pub fn load_weights<B: Backend>(
     device: &B::Device,
 ) -> Result<LoadedWeights<B>, ModelError> {
     let path = path.as_ref();
-    let (config, tensors, extra) = read_weights(path)?;
-    check_finite(path, &tensors)?;
+    let bytes = fs::read(path).map_err(|source| ModelError::Io {
+        path: path.into(),
+        source,
+    })?;
+    load_weights_bytes(&bytes, path, device)
+}
+
+/// As [`load_weights`], of a file that is in memory; `name` stands for it in messages.
+///
+/// # Errors
+/// As [`load_weights`], except for [`ModelError::Io`].
+pub fn load_weights_bytes<B: Backend>(
+    bytes: &[u8],
+    name: &Path,
+    device: &B::Device,
+) -> Result<LoadedWeights<B>, ModelError> {
+    let (config, tensors, extra) = read_weights(bytes, name)?;
+    check_finite(name, &tensors)?;
     let net = load_fitting(StarNet::new(&config, device), DEPTH, tensors);
     Ok(LoadedWeights { config, net, extra })
 }
@@ -150,16 +166,12 @@ type Contents = (
     BTreeMap<String, String>,
 );
 
-fn read_weights(path: &Path) -> Result<Contents, ModelError> {
+fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
     let format = |what: String| ModelError::Format {
         path: path.into(),
         what,
     };
-    let bytes = fs::read(path).map_err(|source| ModelError::Io {
-        path: path.into(),
-        source,
-    })?;
-    let header = Header::read(&bytes, METADATA_KEY).map_err(|e| {
+    let header = Header::read(bytes, METADATA_KEY).map_err(|e| {
         format(format!(
             "not a safetensors file ({e}); published .pkl files become one by `star model import X.pkl`"
         ))

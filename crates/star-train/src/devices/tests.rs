@@ -5,8 +5,9 @@ use burn::{
     module::{AutodiffModule, Module, ModuleVisitor, Param},
     tensor::backend::Backend,
 };
-use star_data::{AugmentConfig, FaceSource, SampleMaker, SynthConfig, SynthFaces};
+use star_data::{AugmentConfig, FaceSource, SampleMaker};
 use star_model::named_tensors;
+use star_synth::{SynthConfig, SynthFaces};
 
 use super::*;
 use crate::{Recipe, init::init_weights};
@@ -203,7 +204,8 @@ fn two_devices_differ_from_one_by_their_batch_norms() {
     assert!(off > 1e-3, "gradients: {off}");
     assert_mean_of_parts(&moved, &two, &[0..4, 4..8]);
     // And one device is all of them at once.
-    assert_mean_of_parts(&net, &one, &[0..8]);
+    let whole = 0..8;
+    assert_mean_of_parts(&net, &one, std::slice::from_ref(&whole));
 }
 
 #[test]

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use burn::{backend::Flex, tensor::Tensor};
 use star_data::{CropBox, Layout, Point, TsvFaces, decode::decode_file};
+use star_eval::{EvalOptions, EvalSet, predict_set, score};
+use star_infer::predict;
 use star_model::{PklWeights, StarNetConfig, import_pkl};
-use star_train::{EvalOptions, EvalSet, Silent, predict, predict_set, score};
 
 use crate::{
     formula,
@@ -63,7 +64,7 @@ fn the_small_data_set() {
             threshold: 0.0,
         };
         let predicted =
-            predict_set(&loaded.net, &set, &options, &device, &mut Silent).expect("predicts");
+            predict_set(&loaded.net, &set, &options, &device, &mut |_, _| ()).expect("predicts");
         let scores = score(list, &predicted, &set, &options).expect("scores");
         assert_eq!(scores.faces, count, "{list}: no sample may be lost");
         let published = golden.json["nme_per_sample_last_stack"]

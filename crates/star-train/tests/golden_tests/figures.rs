@@ -1,7 +1,7 @@
 //! NME, FR and AUC.
 
 use star_data::{Layout, Point};
-use star_train::metrics::{fr_auc_published, nme, published_bins};
+use star_eval::metrics::{fr_auc_published, nme, published_bins};
 
 use crate::support::{Golden, assert_close, number};
 

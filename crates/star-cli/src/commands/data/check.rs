@@ -10,10 +10,10 @@ use std::{
 use indicatif::ProgressBar;
 use serde::Serialize;
 use star_data::check::{CheckReport, Finding, Kind, Severity, check_lists};
-use star_train::{recipe::find_layout, run_dir::write_json};
+use star_data::find_layout;
 
 use crate::commands::over_lists::images_of;
-use crate::error::{CliError, refuse_overwriting};
+use crate::error::{CliError, refuse_overwriting, write_json};
 use crate::writable::check_file;
 
 /// Findings of a kind that are printed; --json has all.

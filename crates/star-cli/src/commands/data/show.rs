@@ -7,10 +7,11 @@ use star_data::{
     AugmentConfig, Draws, FaceSource, SampleMaker, TsvFaces,
     rng::{permutation, sample_rng},
 };
-use star_train::{Recipe, report::SampleSheet, run_dir::write_atomic};
+use star_draw::SampleSheet;
+use star_train::Recipe;
 
 use super::{ListArgs, input_size};
-use crate::error::CliError;
+use crate::error::{CliError, write_file};
 
 /// Keeps the choice of faces apart from the samples' random numbers.
 const CHOICE: u64 = u64::MAX;
@@ -99,7 +100,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     picture
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| CliError::Usage(format!("{}: {e}", args.out.display())))?;
-    write_atomic(&args.out, &bytes.into_inner())?;
+    write_file(&args.out, &bytes.into_inner())?;
     println!(
         "{} x {} pixels: {}",
         picture.width(),

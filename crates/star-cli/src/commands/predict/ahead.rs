@@ -9,7 +9,7 @@ use std::{
 use image::{ImageReader, RgbImage};
 use rayon::prelude::*;
 use star_data::{CropBox, CropRule, decode::decode_file};
-use star_train::detect::{Detector, FaceBox};
+use star_infer::detect::{Detector, FaceBox};
 
 use super::inputs::GivenBox;
 use crate::error::CliError;

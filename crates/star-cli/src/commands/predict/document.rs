@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use burn::tensor::backend::Backend;
 use serde::Serialize;
 use star_data::{CropBox, Point, crop::CROP_UNIT};
-use star_train::{Prediction, TrainedNet, detect::FaceBox};
+use star_infer::{Prediction, TrainedNet, detect::FaceBox};
 
 use super::output::{Done, DoneFace};
 use crate::error::CliError;

@@ -9,14 +9,10 @@ use std::{
 use burn::tensor::backend::Backend;
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
-use star_data::{CropBox, Edge};
+use star_data::{Covariance, CropBox, Edge};
+use star_draw::{Overlay, Picture};
 use star_files::AtomicFile;
-use star_train::{
-    Prediction, TrainedNet,
-    detect::FaceBox,
-    report::{Overlay, Picture, Spread},
-    run_dir::write_atomic,
-};
+use star_infer::{Prediction, TrainedNet, detect::FaceBox};
 
 use super::{
     Args, Format, Part, PictureKind,
@@ -24,7 +20,7 @@ use super::{
     document::{Document, Shared, csv_header, csv_lines, pts},
     names::Names,
 };
-use crate::error::CliError;
+use crate::error::{CliError, write_file};
 
 /// A picture with its answer.
 pub struct Done {
@@ -144,10 +140,10 @@ impl<'a> Output<'a> {
         };
         if self.args.format.contains(&Format::Json) {
             let document = Document::new(picture, &self.shared).to_json()?;
-            write_atomic(&path(&files.name, "json"), document.as_bytes())?;
+            write_file(&path(&files.name, "json"), document.as_bytes())?;
         }
         for (face, name) in picture.faces.iter().zip(&files.points) {
-            write_atomic(&path(name, "pts"), pts(face).as_bytes())?;
+            write_file(&path(name, "pts"), pts(face).as_bytes())?;
         }
         if self.args.pictures.contains(&PictureKind::Png) {
             let mut bytes = std::io::Cursor::new(Vec::new());
@@ -155,11 +151,11 @@ impl<'a> Output<'a> {
             self.drawn(picture, |p| Ok(p.to_image()))?
                 .write_to(&mut bytes, ImageFormat::Png)
                 .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
-            write_atomic(&path, bytes.get_ref())?;
+            write_file(&path, bytes.get_ref())?;
         }
         if self.args.pictures.contains(&PictureKind::Svg) {
             let svg = self.drawn(picture, |p| Ok(p.to_svg()?))?;
-            write_atomic(&path(&files.name, "svg"), svg.as_bytes())?;
+            write_file(&path(&files.name, "svg"), svg.as_bytes())?;
         }
         Ok(Written {
             picture: picture.path.display().to_string(),
@@ -174,10 +170,10 @@ impl<'a> Output<'a> {
         draw: impl FnOnce(&Picture) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let asked = |part| self.args.draws(part);
-        let spreads: Vec<Vec<Spread>> = picture
+        let spreads: Vec<Vec<Covariance>> = picture
             .faces
             .iter()
-            .map(|f| f.prediction.covariance.iter().map(|&c| c.into()).collect())
+            .map(|f| f.prediction.covariance.clone())
             .collect();
         let overlays: Vec<Overlay> = picture
             .faces

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_train::{Refined, TrainedNet, View, predict_passes};
+use star_infer::{InferError, Refined, TrainedNet, View, predict_passes};
 
 use super::{
     BATCH,
@@ -20,7 +20,7 @@ pub struct Network<'a, B: Backend> {
 }
 
 impl<B: Backend> Network<'_, B> {
-    pub fn ask(&self, views: &[View]) -> Result<Vec<Refined>, star_train::TrainError> {
+    pub fn ask(&self, views: &[View]) -> Result<Vec<Refined>, InferError> {
         let net = &self.trained.net;
         predict_passes(net, views, &self.rule, self.passes, BATCH, self.device)
     }

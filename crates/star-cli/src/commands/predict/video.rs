@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
 use star_data::CropBox;
-use star_train::{
-    TrainError, View,
+use star_infer::{
+    View,
     detect::{Detector, SeetaFace},
     track::Tracker,
 };
@@ -52,7 +52,7 @@ impl<B: Backend> Video<'_, B> {
                 let mut faces = self
                     .detector
                     .crops(&image, &self.network.rule)
-                    .map_err(|e| TrainError::Invalid(format!("{}: {e}", path.display())))?;
+                    .map_err(|e| e.on_image(&path))?;
                 faces.truncate(self.max_faces.unwrap_or(usize::MAX));
                 Ok(faces)
             },

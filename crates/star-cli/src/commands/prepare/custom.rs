@@ -2,11 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use star_data::find_layout;
 use star_data::{
     Layout,
     prepare::{CustomConfig, PrepareConfig, PrepareReport, find_points, prepare_custom},
 };
-use star_train::recipe::find_layout;
 
 use super::Options;
 use crate::error::CliError;

@@ -5,7 +5,7 @@ use star_data::{
     Layout,
     decode::{MAX_PIXELS, MAX_SIDE},
 };
-use star_train::report::{
+use star_draw::{
     Palette,
     overlay::{MOST_ANISOTROPIC, anisotropy_color},
 };

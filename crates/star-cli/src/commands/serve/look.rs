@@ -6,7 +6,7 @@ use star_data::{
     CropBox, CropRule, DataError,
     decode::{MAX_PIXELS, decode_reporting, size_in_header},
 };
-use star_train::detect::SeetaFace;
+use star_infer::detect::SeetaFace;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{asked::Asked, problem::Problem};

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_train::TrainedNet;
+use star_infer::TrainedNet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{look::MOST_AT_ONCE, problem::Problem};

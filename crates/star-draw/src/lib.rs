@@ -1,0 +1,32 @@
+//! Pictures for people: landmarks on a face, sheets of faces, training curves.
+//!
+//! Nothing here knows a network or a run: points, pictures and numbers go in, pictures come out.
+
+#![forbid(unsafe_code)]
+
+pub mod contact_sheet;
+pub mod curves;
+pub mod overlay;
+pub mod plots;
+pub mod sample_sheet;
+
+mod canvas;
+mod error;
+pub mod picture;
+pub mod svg;
+pub mod ticks;
+
+mod glyphs;
+mod legend;
+mod surface;
+mod vector;
+
+pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
+pub use curves::{Figure, Panel, Scale, Series};
+pub use error::DrawError;
+pub use overlay::{Overlay, Palette, draw_overlays};
+pub use picture::Picture;
+pub use sample_sheet::SampleSheet;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Where the faces of a picture are.
+//!
+//! A [`Detector`] gives boxes in its own convention; a [`Calibration`] turns such a box into the landmarks' box, and a
+//! [`CropRule`] that into the square the network sees. docs/detector.md has the figures.
+
+mod calibration;
+mod seeta;
+
+use image::RgbImage;
+use serde::Serialize;
+use star_data::{CropBox, CropRule};
+
+pub use calibration::{Calibration, Offset, SEETA_TO_LANDMARKS};
+pub use seeta::SeetaFace;
+
+use crate::error::InferError;
+
+/// A face as a detector sees it, in pixels of the picture. The box may reach beyond the picture.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct FaceBox {
+    /// Left side.
+    pub x: f64,
+    /// Upper side.
+    pub y: f64,
+    pub w: f64,
+    pub h: f64,
+    /// How sure the detector is: larger is surer. The scale is the detector's own.
+    pub score: f64,
+}
+
+impl FaceBox {
+    /// Intersection over union with another box, 0 to 1.
+    pub fn overlap(&self, other: &Self) -> f64 {
+        let across = (self.x + self.w).min(other.x + other.w) - self.x.max(other.x);
+        let down = (self.y + self.h).min(other.y + other.h) - self.y.max(other.y);
+        if !(across > 0.0 && down > 0.0) {
+            return 0.0;
+        }
+        let both = across * down;
+        both / (self.w * self.h + other.w * other.h - both)
+    }
+}
+
+/// Finds faces.
+pub trait Detector: Send + Sync {
+    /// The faces of a picture, the most prominent first: by side times score. None is an answer, not an error.
+    ///
+    /// # Errors
+    /// When the detector itself fails on this picture.
+    fn detect(&self, image: &RgbImage) -> Result<Vec<FaceBox>, InferError>;
+
+    /// From this detector's boxes to the landmarks' boxes.
+    fn calibration(&self) -> Calibration;
+
+    /// The crops of the faces found, each with the box it comes from.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`]; a margin that is no positive number.
+    fn crops(
+        &self,
+        image: &RgbImage,
+        rule: &CropRule,
+    ) -> Result<Vec<(FaceBox, CropBox)>, InferError> {
+        self.detect(image)?
+            .into_iter()
+            .map(|face| Ok((face, self.calibration().crop(&face, rule)?)))
+            .collect()
+    }
+}

@@ -1,0 +1,186 @@
+//! SeetaFace: a funnel of boosted LAB features and small networks on SURF features, for upright faces up to about 45 degrees from frontal.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use image::{
+    GrayImage, RgbImage,
+    imageops::{self, FilterType},
+};
+
+use super::{Calibration, Detector, FaceBox, SEETA_TO_LANDMARKS};
+use crate::error::InferError;
+
+/// The network's file, as the crate `rustface` carries it (BSD 2-clause, licence beside it).
+const MODEL: &[u8] = include_bytes!("../../models/seeta_fd_frontal_v1.0.bin");
+
+/// The smallest side that the detector's window of 40 pixels can be slid over, with room for its rounding.
+const LEAST_SIDE: u32 = 48;
+/// Black around the picture, as a share of its longer side: without it faces that fill the picture or touch its border are missed.
+const BORDER: f64 = 0.125;
+/// Scores below this are mostly no faces (docs/detector.md has the counts).
+const LEAST_SCORE: f64 = 2.0;
+/// Larger pictures are reduced first, so that time and memory are bounded. Faces below 1/32 of the longer side are then missed.
+const MOST_SIDE: u32 = 1280;
+
+/// The detector with its model in memory, once for all threads.
+pub struct SeetaFace {
+    model: rustface::Model,
+    least_score: f64,
+    most_side: u32,
+}
+
+impl SeetaFace {
+    /// Reads the model, which is inside the program.
+    ///
+    /// # Errors
+    /// When the file that was built in is damaged.
+    pub fn new() -> Result<Self, InferError> {
+        let model = rustface::read_model(MODEL)
+            .map_err(|e| InferError::Detector(format!("its model cannot be read: {e}")))?;
+        Ok(Self {
+            model,
+            least_score: LEAST_SCORE,
+            most_side: MOST_SIDE,
+        })
+    }
+
+    /// Keeps only faces of at least this score.
+    #[must_use]
+    pub fn least_score(mut self, score: f64) -> Self {
+        self.least_score = score;
+        self
+    }
+
+    /// Reduces pictures to this longer side first (in pixels, at least 64).
+    #[must_use]
+    pub fn most_side(mut self, pixels: u32) -> Self {
+        self.most_side = pixels.max(64);
+        self
+    }
+
+    /// The boxes in a prepared grey picture.
+    fn raw(&self, grey: &GrayImage) -> Result<Vec<rustface::FaceInfo>, InferError> {
+        // A detector of its own for each picture: `detect` needs it mutable, and nothing of one picture can then reach the next.
+        // The copy of the model (1.2 MB) is small against the work.
+        let found = catch_unwind(AssertUnwindSafe(|| {
+            let mut detector = rustface::create_detector_with_model(self.model.clone());
+            if self.least_score > 0.0 {
+                detector.set_score_thresh(self.least_score);
+            }
+            detector.detect(&rustface::ImageData::new(
+                grey.as_raw(),
+                grey.width(),
+                grey.height(),
+            ))
+        }));
+        found.map_err(|_| {
+            InferError::Detector("it stopped on this image; give the face's box instead".into())
+        })
+    }
+}
+
+impl Detector for SeetaFace {
+    fn detect(&self, image: &RgbImage) -> Result<Vec<FaceBox>, InferError> {
+        if image.width() == 0 || image.height() == 0 {
+            return Ok(Vec::new());
+        }
+        let Prepared {
+            grey,
+            border,
+            scale,
+        } = prepare(image, self.most_side);
+        let mut faces: Vec<FaceBox> = self
+            .raw(&grey)?
+            .iter()
+            .map(|face| {
+                let found = face.bbox();
+                FaceBox {
+                    x: (f64::from(found.x()) - border) / scale,
+                    y: (f64::from(found.y()) - border) / scale,
+                    w: f64::from(found.width()) / scale,
+                    h: f64::from(found.height()) / scale,
+                    score: face.score(),
+                }
+            })
+            .filter(|face| face.w > 0.0 && face.h > 0.0 && face.score.is_finite())
+            .collect();
+        faces.sort_by(|a, b| (b.w * b.score).total_cmp(&(a.w * a.score)));
+        Ok(faces)
+    }
+
+    fn calibration(&self) -> Calibration {
+        SEETA_TO_LANDMARKS
+    }
+}
+
+struct Prepared {
+    grey: GrayImage,
+    /// Pixels of black on the left and above.
+    border: f64,
+    /// Pixels of `grey` over pixels of the picture.
+    scale: f64,
+}
+
+/// Grey, not larger than `most` a side, with black around.
+fn prepare(image: &RgbImage, most: u32) -> Prepared {
+    let longer = image.width().max(image.height());
+    let grey = imageops::grayscale(image);
+    let (grey, scale) = if longer > most {
+        let scale = f64::from(most) / f64::from(longer);
+        let reduced = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
+        let (w, h) = (reduced(image.width()), reduced(image.height()));
+        (imageops::resize(&grey, w, h, FilterType::Triangle), scale)
+    } else {
+        (grey, 1.0)
+    };
+    let border = (f64::from(grey.width().max(grey.height())) * BORDER).round() as u32;
+    let side = |inner: u32| (inner + 2 * border).max(LEAST_SIDE);
+    let mut framed = GrayImage::new(side(grey.width()), side(grey.height()));
+    imageops::replace(&mut framed, &grey, i64::from(border), i64::from(border));
+    Prepared {
+        grey: framed,
+        border: f64::from(border),
+        scale,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever the size and the content: no panic, and boxes that are numbers.
+    #[test]
+    fn any_picture_is_looked_at() {
+        let detector = SeetaFace::new().expect("the built-in model");
+        let mut state = 1u32;
+        for (w, h) in [
+            (0, 0),
+            (0, 9),
+            (1, 1),
+            (1, 90),
+            (39, 41),
+            (50, 50),
+            (125, 40),
+            (97, 64),
+        ] {
+            let noise = RgbImage::from_fn(w, h, |_, _| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                image::Rgb([(state >> 24) as u8; 3])
+            });
+            for face in detector.detect(&noise).expect("no failure") {
+                assert!(
+                    [face.x, face.y, face.w, face.h]
+                        .iter()
+                        .all(|v| v.is_finite())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_looked_at_is_bounded() {
+        let prepared = prepare(&RgbImage::new(3000, 20), 640);
+        assert!(prepared.grey.width() <= 800 && prepared.grey.height() >= LEAST_SIDE);
+        assert!((prepared.scale - 640.0 / 3000.0).abs() < 1e-12);
+    }
+}

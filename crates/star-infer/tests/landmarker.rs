@@ -1,0 +1,99 @@
+//! What a program that embeds this crate relies on.
+
+use std::path::Path;
+
+use image::RgbImage;
+use star_infer::{Flex, LandmarkedFace, Landmarker, Pretrained};
+
+fn photo() -> RgbImage {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/astronaut.jpg");
+    star_data::decode::decode_file(&path).expect("a photo")
+}
+
+fn landmarker() -> Landmarker<Flex> {
+    Landmarker::pretrained(Pretrained::Ibug68Small, &Default::default()).expect("built in")
+}
+
+/// The largest distance between points of two answers, pixels.
+fn apart(a: &LandmarkedFace, b: &LandmarkedFace) -> f64 {
+    assert_eq!(a.points.len(), b.points.len());
+    let pairs = a.points.iter().zip(&b.points);
+    pairs.map(|(a, b)| a.distance(*b)).fold(0.0, f64::max)
+}
+
+#[test]
+fn a_photo_has_one_face_of_68_points() {
+    let landmarker = landmarker();
+    let faces = landmarker.faces(&photo()).expect("an answer");
+    assert_eq!(faces.len(), 1);
+    let face = &faces[0];
+    assert_eq!(landmarker.layout().name, "ibug68");
+    assert_eq!((face.points.len(), face.covariance.len()), (68, 68));
+    assert!(face.score > 0.5, "{}", face.score);
+    let found = face.detected.expect("a box");
+    let inside = face.points.iter().filter(|p| {
+        (found.x..=found.x + found.w).contains(&p.x)
+            && (found.y - found.h..=found.y + 2.0 * found.h).contains(&p.y)
+    });
+    assert!(inside.count() > 60);
+    assert!(face.covariance.iter().all(|c| c.axes().large > 0.0));
+}
+
+#[test]
+fn batches_give_what_single_images_give() {
+    let landmarker = landmarker();
+    let (photo, empty) = (photo(), RgbImage::new(64, 64));
+    let alone = landmarker.faces(&photo).expect("an answer");
+    let together = landmarker
+        .batch(&[&photo, &empty, &photo])
+        .expect("an answer");
+    assert_eq!(together.len(), 3);
+    assert!(together[1].is_empty());
+    for faces in [&together[0], &together[2]] {
+        assert_eq!(faces.len(), 1);
+        // Products of another size add up in another order.
+        assert!(apart(&faces[0], &alone[0]) < 1e-2);
+    }
+}
+
+#[test]
+fn a_given_box_is_used_and_one_without_area_refused() {
+    let landmarker = landmarker();
+    let photo = photo();
+    let found = &landmarker.faces(&photo).expect("an answer")[0];
+    let (mut low, mut high) = ([f64::MAX; 2], [f64::MIN; 2]);
+    for p in &found.points {
+        low = [low[0].min(p.x), low[1].min(p.y)];
+        high = [high[0].max(p.x), high[1].max(p.y)];
+    }
+    let face_box = [low[0], low[1], high[0] - low[0], high[1] - low[1]];
+    let again = landmarker
+        .faces_in_boxes(&photo, &[face_box])
+        .expect("an answer");
+    assert!(again[0].detected.is_none());
+    let size = face_box[2].max(face_box[3]);
+    assert!(apart(&again[0], found) < 0.1 * size);
+    assert!(
+        landmarker
+            .faces_in_boxes(&photo, &[[5.0, 5.0, 0.0, 0.0]])
+            .is_err()
+    );
+}
+
+#[test]
+fn a_face_keeps_its_number_from_frame_to_frame() {
+    let landmarker = landmarker();
+    let photo = photo();
+    let mut video = landmarker.video(25.0);
+    for _ in 0..3 {
+        let faces = video.next(&photo).expect("an answer");
+        assert_eq!(faces.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [1]);
+    }
+}
+
+#[test]
+fn it_goes_to_another_thread() {
+    let landmarker = landmarker();
+    let answer = std::thread::spawn(move || landmarker.faces(&photo()).map(|f| f.len()));
+    assert_eq!(answer.join().expect("no panic").expect("an answer"), 1);
+}
