@@ -19,7 +19,7 @@ use star_infer::{
     TrainedNet,
     detect::{Detector, SeetaFace},
     one_euro::OneEuroConfig,
-    track::{TrackConfig, Tracker},
+    track::{LEAST_SCORE, TrackConfig, Tracker},
 };
 
 use self::{
@@ -98,7 +98,7 @@ pub struct Args {
     #[arg(help_heading = "Video", long, conflicts_with_all = ["annotations", "boxes"])]
     track: bool,
     /// Ask the detector again about a face whose score is below this
-    #[arg(help_heading = "Video", long, value_name = "SCORE", default_value_t = 0.5, value_parser = share, requires = "track")]
+    #[arg(help_heading = "Video", long, value_name = "SCORE", default_value_t = LEAST_SCORE, value_parser = share, requires = "track")]
     track_score: f64,
     /// Smooth the points from frame to frame (One-Euro filter)
     #[arg(help_heading = "Video", long, requires = "track")]
