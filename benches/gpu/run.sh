@@ -86,7 +86,7 @@ stage_check() {
   done
   # Weights of this backend, read by both.
   for run in "$backend" flex; do
-    "$star" predict docs/astronaut.jpg --weights "$out/same-$backend-$backend/weights/last.safetensors" --backend "$run" --pictures none --out "$out/predicted-$run"
+    "$star" predict docs/astronaut.jpg --weights "$out/same-$backend-$backend/weights/last.safetensors" --backend "$run" --overlay none --out "$out/predicted-$run"
   done
   # Kernels of NVIDIA GPUs may take TF32 (10 bits) where they are faster.
   $python benches/gpu/same_figures.py --runs "$out/same-flex-flex" "$out/same-$backend-$backend" \

@@ -25,7 +25,7 @@ def main():
     parser.add_argument("--runs", nargs=2, required=True)
     parser.add_argument("--predictions", nargs=2)
     parser.add_argument("--loss", type=float, default=5e-3, help="largest relative distance of two losses of a step")
-    parser.add_argument("--point", type=float, default=0.1, help="largest distance of two predictions of a point, pixels of the picture")
+    parser.add_argument("--point", type=float, default=0.1, help="largest distance of two predictions of a point, pixels of the image")
     args = parser.parse_args()
     ours, theirs = map(losses, args.runs)
     if not ours or len(ours) != len(theirs):

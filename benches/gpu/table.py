@@ -28,8 +28,8 @@ def main():
         step = rows["training-step", batch, precision][0]
         for side in ("ours", "peer"):
             if side in row and side in step:
-                share = stacks * row[side]["milliseconds"]["median"] / step[side]["milliseconds"]["median"]
-                print(f"\nSTAR's share of the step, {side}: {100 * share:.1f} %")
+                fraction = stacks * row[side]["milliseconds"]["median"] / step[side]["milliseconds"]["median"]
+                print(f"\nSTAR's fraction of the step, {side}: {100 * fraction:.1f} %")
     if rows:
         document = next(iter(rows.values()))[1]
         print(f"\nBackend {document['backend']}; peer: {document.get('peer')} on {document.get('peer_device')}.")

@@ -104,7 +104,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--star", default=ROOT / "target/release/star", help="the program, built in release")
     for name in SETS:
-        text = "a list made by `star prepare`, and its folder of pictures"
+        text = "a list made by `star prepare`, and its folder of images"
         parser.add_argument(f"--{name}", nargs=2, metavar=("TSV", "DIR"), dest=name, help=text)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=6, help="for each loader in each round")

@@ -1,4 +1,4 @@
-"""A plain Python loader for the same faces: OpenCV, SciPy and NumPy, as docs/REFERENCE.md describes the published data set.
+"""A plain Python loader for the same faces: OpenCV, SciPy and NumPy, as docs/REFERENCE.md describes the published dataset.
 
 It is written to be clear and not to waste time: arrays are float32, and OpenCV does all that touches pixels. Target maps are drawn
 as described there: each point on a map of the crop's full size, each edge on a canvas four times as large, then reduced.
@@ -93,10 +93,10 @@ def random_geometry(rng, size):
 
 def occlude(image, rng):
     h, w = image.shape[:2]
-    share_h = 0.2 + 0.6 * rng.random()
-    share_w = share_h - 0.2 + 0.4 * rng.random()
+    fraction_h = 0.2 + 0.6 * rng.random()
+    fraction_w = fraction_h - 0.2 + 0.4 * rng.random()
     cx, cy = int((h - 1) * rng.random()), int((w - 1) * rng.random())
-    dh, dw = int(h / 2 * share_h) // 2, int(w / 2 * share_w) // 2
+    dh, dw = int(h / 2 * fraction_h) // 2, int(w / 2 * fraction_w) // 2
     image[max(cy - dh, 0) : cy + dh + 1, max(cx - dw, 0) : cx + dw + 1] = 0
     return image
 

@@ -1,6 +1,6 @@
 """One turn of a benchmark in PyTorch or ONNX Runtime. `cargo xtask bench --against pytorch` runs it; it prints one line of JSON.
 
-The work is what ours does: inference from pictures in memory to landmarks in memory; a training step of forward, losses, backward and
+The work is what ours does: inference from images in memory to landmarks in memory; a training step of forward, losses, backward and
 Adam on a batch in memory; STAR loss forward and backward. Weights and inputs are random: time does not depend on them.
 """
 
@@ -138,9 +138,9 @@ def time_onnxruntime(args, network):
     options.intra_op_num_threads = args.threads
     options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(file.getvalue(), options, providers=["CPUExecutionProvider"])
-    pictures = images.numpy().astype(numpy.float32)
+    images = images.numpy().astype(numpy.float32)
     version = f"ONNX Runtime {onnxruntime.__version__}"
-    return repeat(args.seconds, lambda: session.run(None, {"images": pictures})), version
+    return repeat(args.seconds, lambda: session.run(None, {"images": images})), version
 
 
 def main():

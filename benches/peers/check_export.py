@@ -27,8 +27,8 @@ TOLERANCE = 1e-5
 
 def images_of(arrays: dict, case: str) -> torch.Tensor:
     """u8 [B, H, W, 3] BGR -> the network's input."""
-    pictures = arrays[f"{case}/image_u8_bhwc_bgr"].float()
-    return ((pictures - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous()
+    images = arrays[f"{case}/image_u8_bhwc_bgr"].float()
+    return ((images - 127.5) / 127.5).permute(0, 3, 1, 2).contiguous()
 
 
 def largest(a: torch.Tensor, b: torch.Tensor) -> float:

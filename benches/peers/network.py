@@ -86,7 +86,7 @@ class ResBlock(nn.Module):
 
 
 class Hourglass(nn.Module):
-    """A detour at this size around a smaller hourglass, whose own bottom is a single block."""
+    """A skip branch at this size around a smaller hourglass, whose own bottom is a single block."""
 
     def __init__(self, depth: int, channels: int, coords: int = 0):
         super().__init__()

@@ -1,4 +1,4 @@
-//! Pictures of any kind.
+//! Images of any kind.
 #![no_main]
 
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Face lists.
+//! Annotation files.
 #![no_main]
 
 use std::path::Path;

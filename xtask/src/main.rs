@@ -18,8 +18,8 @@ cargo xtask COMMAND [OPTIONS]
   serve      a page in the browser, on this machine only: drop a photo or use the camera
   calibrate  how often annotated points lie inside the ellipses around predicted ones
   analyze    anisotropy of the heatmaps, point by point, and of the errors
-  prepare    a data set as it is handed out -> lists that train and evaluate
-  data       check a list, look at what the network will see of it, time the loader
+  prepare    a dataset as it is handed out -> lists that train and evaluate
+  data       check an annotation file, look at what the network will see of it, time the loader
   model      look at a network, bring in published weights, take weights elsewhere
   bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
   test       every test; `test golden` only those against the published program's vectors; `test --backend wgpu` that backend beside flex

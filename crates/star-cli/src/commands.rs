@@ -1,13 +1,13 @@
 //! One file a command.
 
 pub mod analyze;
+pub mod annotations;
 pub mod bench;
 pub mod calibrate;
 pub mod compare;
 pub mod data;
 pub mod eval;
 pub mod model;
-pub mod over_lists;
 pub mod predict;
 pub mod prepare;
 pub mod serve;

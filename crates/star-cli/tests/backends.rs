@@ -98,7 +98,7 @@ fn losses(folder: &Folder, run: &str) -> Vec<f64> {
         .collect()
 }
 
-/// Landmarks and covariances of faces in a picture, as numbers.
+/// Landmarks and covariances of faces in an image, as numbers.
 fn predict(folder: &Folder, weights: &str, backend: &str) -> Vec<f64> {
     folder.succeed(&[
         "predict",
@@ -111,7 +111,7 @@ fn predict(folder: &Folder, weights: &str, backend: &str) -> Vec<f64> {
         weights,
         "--backend",
         backend,
-        "--pictures",
+        "--overlay",
         "none",
         "--out",
         "p",

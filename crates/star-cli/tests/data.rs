@@ -1,4 +1,4 @@
-//! `star data check | show | bench`: what is wrong with a list is found, named with its line, and nothing stops the check.
+//! `star data check | show | bench`: what is wrong with an annotation file is found, named with its line, and nothing stops the check.
 
 mod support;
 
@@ -49,21 +49,21 @@ fn line(path: &str, points: &[[f64; 2]], scale: f64) -> String {
     format!("{path}\t{FIVE}\t{}\t{scale}\t50\t62\n", points.join(","))
 }
 
-fn picture(folder: &Folder, name: &str, seed: usize) {
+fn image(folder: &Folder, name: &str, seed: usize) {
     RgbImage::from_fn(100, 110, |x, y| {
         Rgb([x as u8, y as u8, (seed as u32 * 9 + x * y) as u8])
     })
     .save(folder.join(name))
-    .expect("a picture");
+    .expect("an image");
 }
 
-/// `count` good faces, each in a picture of its own, from line 2 on.
+/// `count` good faces, each in an image of its own, from line 2 on.
 fn good(folder: &Folder, count: usize) -> String {
     folder.write("six.toml", LAYOUT);
     let mut list =
         String::from("image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\n");
     for i in 0..count {
-        picture(folder, &format!("{i}.png"), i);
+        image(folder, &format!("{i}.png"), i);
         list += &line(&format!("{i}.png"), &face(i), 0.4);
     }
     list
@@ -86,10 +86,10 @@ fn a_good_list_passes() {
 fn every_kind_of_fault_is_found_with_its_line() {
     let folder = Folder::new();
     let mut list = good(&folder, 40);
-    picture(&folder, "100.png", 100);
-    let whole = std::fs::read(folder.join("100.png")).expect("picture");
+    image(&folder, "100.png", 100);
+    let whole = std::fs::read(folder.join("100.png")).expect("image");
     folder.write("same.png", &whole);
-    folder.write("text.png", "not a picture");
+    folder.write("text.png", "not an image");
     folder.write("half.png", &whole[..whole.len() / 2]);
     let moved = |dx: f64| -> Vec<[f64; 2]> { face(3).iter().map(|[x, y]| [x + dx, *y]).collect() };
     let mut swapped = face(3);
@@ -110,9 +110,9 @@ fn every_kind_of_fault_is_found_with_its_line() {
     );
     add(format!("0.png\t{FIVE}\n"), "bad-line");
     add(line("1.png", &face(1)[..5], 0.4), "other-layout");
-    add(line("none.png", &face(2), 0.4), "missing-picture");
-    add(line("text.png", &face(2), 0.4), "unreadable-picture");
-    add(line("half.png", &face(2), 0.4), "unreadable-picture");
+    add(line("none.png", &face(2), 0.4), "missing-image");
+    add(line("text.png", &face(2), 0.4), "unreadable-image");
+    add(line("half.png", &face(2), 0.4), "unreadable-image");
     add(line("100.png", &face(2), 0.4), "shared-face");
     add(line("same.png", &face(2), 0.4), "duplicate");
     add(line("4.png", &moved(500.0), 0.4), "points-elsewhere");
@@ -151,11 +151,11 @@ fn every_kind_of_fault_is_found_with_its_line() {
     let findings = json["findings"].as_array().expect("findings");
     for (line, kind) in expected {
         let found = findings.iter().any(|f| {
-            // A half picture may be called cut off instead.
+            // A half image may be called cut off instead.
             let kinds = [
                 kind,
                 kind.strip_prefix("unreadable")
-                    .map_or(kind, |_| "truncated-picture"),
+                    .map_or(kind, |_| "truncated-image"),
             ];
             kinds.iter().any(|kind| f["kind"] == *kind)
                 && f["line"] == line
@@ -178,7 +178,7 @@ fn every_kind_of_fault_is_found_with_its_line() {
         .filter(|f| f["file"] == "list.tsv" && f["line"].as_u64().is_some_and(|l| l < 42))
         .filter(|f| f["kind"] != "shared-face")
         .collect();
-    // Only the first faces of pictures that a later line uses again are in it, as the earlier ones.
+    // Only the first faces of images that a later line uses again are in it, as the earlier ones.
     assert!(good_lines.is_empty(), "{good_lines:?}");
 }
 
@@ -256,10 +256,8 @@ fn show_draws_the_samples() {
         ];
         args.extend(more);
         let output = folder.succeed(&args);
-        let picture = image::open(folder.join(out))
-            .expect("a picture")
-            .into_rgb8();
-        (output, picture)
+        let image = image::open(folder.join(out)).expect("an image").into_rgb8();
+        (output, image)
     };
     let (output, three) = show("three.png", &["--faces", "3"]);
     assert_eq!(output.matches("line ").count(), 3, "{output}");
@@ -267,7 +265,7 @@ fn show_draws_the_samples() {
     let strip = 4 * 256 + 3 * 2;
     assert_eq!(three.dimensions(), (2 * strip + 3 * 12, 2 * 256 + 3 * 12));
     let (_, again) = show("again.png", &["--faces", "3"]);
-    assert!(three == again, "the same options, another picture");
+    assert!(three == again, "the same options, another image");
     let (_, other) = show("other.png", &["--faces", "3", "--epoch", "2"]);
     assert!(three != other, "an epoch varies faces in its own way");
 
@@ -320,7 +318,7 @@ fn show_takes_a_recipes_augmentation() {
         ];
         args.extend(more);
         folder.succeed(&args);
-        std::fs::read(folder.join(out)).expect("a picture")
+        std::fs::read(folder.join(out)).expect("an image")
     };
     let still = show("a.png", &["--config", "still.toml"]);
     assert!(still == show("b.png", &["--no-augmentation"]));
@@ -367,7 +365,7 @@ fn mirrored_copies_are_told_of_in_print_and_in_json() {
         .collect();
     let points = format!("version: 1\nn_points: 68\n{{\n{}\n}}\n", points.join("\n"));
     for name in ["a", "a_mirror", "b_mirror"] {
-        picture(&folder, &format!("set/afw/{name}.png"), name.len());
+        image(&folder, &format!("set/afw/{name}.png"), name.len());
         folder.write(&format!("set/afw/{name}.pts"), &points);
     }
     let json = "lists/new/found.json";

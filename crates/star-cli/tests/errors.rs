@@ -57,8 +57,8 @@ fn lists() {
     std::fs::remove_file(folder.join("list.tsv")).expect("remove");
     assert_says(&folder.fail(&eval), &["list.tsv"]);
 
-    // A picture that is none.
-    folder.write("a.png", "not a picture");
+    // An image that is none.
+    folder.write("a.png", "not an image");
     folder.write("list.tsv", format!("a.png\t{five}\t{points}\t1\t30\t30\n"));
     assert_says(&folder.fail(&eval), &["a.png"]);
 }
@@ -89,7 +89,7 @@ fn weights() {
         &["98 points", "ibug68", "68"],
     );
 
-    // Weights of one layout on a list of another, damaged weights, no weights at all.
+    // Weights of one layout on an annotation file of another, damaged weights, no weights at all.
     let best = std::fs::read(folder.join(WEIGHTS)).expect("weights");
     folder.write("cut.safetensors", &best[..best.len() - 10]);
     let predict = |weights: &str| {
@@ -198,11 +198,11 @@ fn a_backend_that_is_not_built_in() {
 #[test]
 fn boxes() {
     let folder = trained();
-    let picture = "run/report/selection_faces.png";
-    let predict = |b: &str| folder.star(&["predict", "--weights", WEIGHTS, picture, "--box", b]);
+    let image = "run/report/selection_faces.png";
+    let predict = |b: &str| folder.star(&["predict", "--weights", WEIGHTS, image, "--box", b]);
     for (b, says) in [
-        ("9000,10,50,50", "outside the picture"),
-        ("-90,10,50,50", "outside the picture"),
+        ("9000,10,50,50", "outside the image"),
+        ("-90,10,50,50", "outside the image"),
         ("1,2,3", "three numbers"),
         ("1,2,0,4", "above 0"),
         ("1,2,x,4", "not a number"),

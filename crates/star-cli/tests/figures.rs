@@ -6,7 +6,7 @@ use support::{Folder, TINY};
 
 const WEIGHTS: &str = "run/weights/best.safetensors";
 
-/// A folder with a network that has hardly learnt anything, and a list of faces (29 points) on a picture.
+/// A folder with a network that has hardly learnt anything, and an annotation file of faces (29 points) on an image.
 fn trained() -> Folder {
     let folder = Folder::new();
     folder.write("tiny.toml", TINY);

@@ -6,7 +6,7 @@ use std::{fs, path::Path, process::Command};
 
 use support::{Folder, text};
 
-/// On the 24 test beetles, as a share of the wing covers' width. The mean shape scores 0.27 on held-out ones; other
+/// On the 24 test beetles, as a fraction of the wing covers' width. The mean shape scores 0.27 on held-out ones; other
 /// processors round differently, and so small a run shows it.
 const NME: f64 = 0.12;
 
@@ -102,7 +102,7 @@ fn every_command_of_the_chapter_runs() {
     let nme = test["nme"].as_f64().expect("a number");
     assert!(nme < NME, "NME {nme} on the test beetles:\n{figures}");
     assert_eq!(test["faces"], 24);
-    // `eval` says the same of the same weights and pictures.
+    // `eval` says the same of the same weights and images.
     let percent = format!(" {:.2} % ", nme * 100.0);
     assert!(figures.contains(&percent), "no {percent} in {figures}");
 
@@ -138,7 +138,7 @@ fn what_is_wrong_with_a_folder_is_said() {
     fails(&["--layout", "ibug"], &["ibug68"]);
     fails(&["--layout", "ibug68"], &["points.csv:1", "68 points"]);
     fails(&["--seed", "1"], &["points.csv", "splits"]);
-    fails(&["--crop", "lists", "--margin", "2"], &["--margin"]);
+    fails(&["--crop", "published", "--margin", "2"], &["--margin"]);
 
     let line = 1 + good_layout
         .lines()

@@ -34,7 +34,7 @@ fn folder() -> Folder {
     folder.write("w", weights);
     folder.write("face.jpg", include_bytes!("../../../docs/astronaut.jpg"));
     let grey = RgbImage::from_pixel(90, 70, image::Rgb([120; 3]));
-    grey.save(folder.join("none.png")).expect("a picture");
+    grey.save(folder.join("none.png")).expect("an image");
     folder
 }
 
@@ -42,7 +42,7 @@ fn folder() -> Folder {
 fn portrait() -> RgbImage {
     let whole = image::load_from_memory(include_bytes!("../../../docs/astronaut.jpg"));
     whole
-        .expect("a picture")
+        .expect("an image")
         .crop_imm(130, 20, 190, 190)
         .into_rgb8()
 }
@@ -90,7 +90,7 @@ fn nothing_but_a_photo_in_every_format() {
         "face.jpg",
         "--format",
         "json,jsonl,csv,pts",
-        "--pictures",
+        "--overlay",
         "png,svg",
         "--out",
     ];
@@ -154,12 +154,12 @@ fn nothing_but_a_photo_in_every_format() {
     let svg = text(&read(&folder, "a/face.svg"));
     assert!(
         svg.contains("href=\"data:image/jpeg;base64,/9j/"),
-        "no picture inside"
+        "no image inside"
     );
     for shape in ["<circle", "<ellipse", "<path", ">28</text>", "2σ"] {
         assert!(svg.contains(shape), "no {shape}");
     }
-    let png = image::load_from_memory(&read(&folder, "a/face.png")).expect("a picture");
+    let png = image::load_from_memory(&read(&folder, "a/face.png")).expect("an image");
     assert!(png.width() == 512 && png.height() > 512, "a legend below");
 
     // Again: the same bytes. And no file is left half-written.
@@ -197,7 +197,7 @@ fn what_is_drawn_can_be_chosen() {
             "face.jpg",
             "--format",
             "csv",
-            "--pictures",
+            "--overlay",
             "svg",
             "--draw",
             parts,
@@ -217,7 +217,7 @@ fn what_is_drawn_can_be_chosen() {
 #[test]
 fn broken_files_do_not_stop_the_others() {
     let folder = folder();
-    folder.write("broken.jpg", "not a picture");
+    folder.write("broken.jpg", "not an image");
     let output = predict(
         &folder,
         &["broken.jpg", "none.png", "missing.jpg", "face.jpg"],
@@ -226,11 +226,11 @@ fn broken_files_do_not_stop_the_others() {
     let (said, errors) = (text(&output.stdout), text(&output.stderr));
     assert!(said.contains("none.png: no face found"), "{said}");
     assert!(
-        said.contains("2 pictures, 1 faces, 1 without a face, 2 not read"),
+        said.contains("2 images, 1 faces, 1 without a face, 2 not read"),
         "{said}"
     );
     let (_, end) = errors
-        .split_once("2 of 4 pictures were left out:")
+        .split_once("2 of 4 images were left out:")
         .expect("a list at the end");
     assert!(
         end.contains("broken.jpg") && end.contains("missing.jpg"),
@@ -249,7 +249,7 @@ fn broken_files_do_not_stop_the_others() {
     assert!(!folder.join("predictions/broken.json").exists());
 }
 
-/// The pictures of a JSON Lines file, in its order.
+/// The images of a JSON Lines file, in its order.
 fn images(folder: &Folder, out: &str) -> Vec<String> {
     text(&read(folder, &format!("{out}/predictions.jsonl")))
         .lines()
@@ -273,7 +273,7 @@ fn folders_patterns_and_names_from_standard_input() {
     ] {
         std::fs::copy(folder.join("none.png"), folder.join(name)).expect("copy");
     }
-    let quiet = ["--format", "jsonl,json", "--pictures", "none", "--out"];
+    let quiet = ["--format", "jsonl,json", "--overlay", "none", "--out"];
     let sorted = ["in/deep/f2.PNG", "in/f2.png", "in/f10.png"];
 
     // The results lie inside the folder: they are not looked at the second time.
@@ -281,7 +281,7 @@ fn folders_patterns_and_names_from_standard_input() {
         succeed(&folder, &[&["in"][..], &quiet, &["in/out"]].concat());
         assert_eq!(images(&folder, "in/out"), sorted);
     }
-    // Two pictures of one name.
+    // Two images of one name.
     assert_eq!(json(&folder, "in/out/f2-2.json")["image"], "in/f2.png");
 
     succeed(&folder, &[&["in/f*.png"][..], &quiet, &["g"]].concat());
@@ -320,9 +320,9 @@ fn alone_or_among_others_a_face_gets_the_same_points() {
     std::fs::create_dir(folder.join("in")).expect("folder");
     for i in 0..20 {
         face.save(folder.join(&format!("in/{i}.png")))
-            .expect("a picture");
+            .expect("an image");
     }
-    let quiet = ["--pictures", "none", "--out"];
+    let quiet = ["--overlay", "none", "--out"];
     succeed(&folder, &[&["in"][..], &quiet, &["many"]].concat());
     succeed(&folder, &[&["in/3.png"][..], &quiet, &["one"]].concat());
     let one = points(&json(&folder, "one/3.json")["faces"][0]);
@@ -336,7 +336,7 @@ fn alone_or_among_others_a_face_gets_the_same_points() {
 fn boxes_passes_and_the_most_faces() {
     let folder = folder();
     let with = |args: &[&str], out: &str| {
-        let quiet = ["face.jpg", "--pictures", "none", "--out", out];
+        let quiet = ["face.jpg", "--overlay", "none", "--out", out];
         succeed(&folder, &[&quiet[..], args].concat());
         json(&folder, &format!("{out}/face.json"))["faces"].clone()
     };
@@ -363,7 +363,7 @@ fn boxes_passes_and_the_most_faces() {
 }
 
 #[test]
-fn a_video_of_pictures_and_one_from_a_pipe() {
+fn a_video_of_images_and_one_from_a_pipe() {
     let folder = folder();
     let face = portrait();
     std::fs::create_dir(folder.join("v")).expect("folder");
@@ -373,7 +373,7 @@ fn a_video_of_pictures_and_one_from_a_pipe() {
         image::imageops::replace(&mut frame, &face, i64::from(2 * i), 5);
         frame
             .save(folder.join(&format!("v/frame{i}.png")))
-            .expect("a picture");
+            .expect("an image");
         raw.extend_from_slice(frame.as_raw());
     }
     // Whatever this network scores is good enough, so that the face is followed.
@@ -383,7 +383,7 @@ fn a_video_of_pictures_and_one_from_a_pipe() {
         "0",
         "--format",
         "jsonl",
-        "--pictures",
+        "--overlay",
         "none",
         "--out",
     ];
@@ -430,7 +430,7 @@ fn boxes_are_for_raw_frames_too() {
     // Of a layout that the detector cannot find.
     folder.write("w", with_layout_named(&read(&folder, "w"), "beetle"));
     let boxes = ["--box", "170,60,100,110", "--box", "-5,-5,300,300"];
-    let raw = ["--raw-video", "512x512", "--pictures", "none"];
+    let raw = ["--raw-video", "512x512", "--overlay", "none"];
     let output = feed(&folder, &[&raw[..], &boxes].concat(), &frames);
     assert!(output.status.success(), "{}", text(&output.stderr));
     // JPEG is decoded once: as a file it gives the same pixels.
@@ -458,7 +458,7 @@ fn every_face_has_a_file_of_its_own() {
         .save(folder.join("in/photo-2.png"))
         .expect("an image");
     let args = ["--box", "40,40,100,110", "--box", "20,20,150,150"];
-    let formats = ["--format", "json,jsonl,csv,pts", "--pictures", "svg"];
+    let formats = ["--format", "json,jsonl,csv,pts", "--overlay", "svg"];
     // A name that sorts before comes first in the folder, and last here.
     for (order, out) in [
         (&["in"][..], "a"),
@@ -512,7 +512,7 @@ fn files_for_all_images_have_no_temporary_name_that_another_process_would_use() 
         "face.jpg",
         "--format",
         "jsonl,csv",
-        "--pictures",
+        "--overlay",
         "none",
     ];
     succeed(&folder, &args);
@@ -528,10 +528,10 @@ fn what_cannot_be_meant_is_refused() {
     let folder = folder();
     std::fs::create_dir(folder.join("empty")).expect("folder");
     for (args, says) in [
-        (&["no*.jpg"][..], "no picture matches"),
+        (&["no*.jpg"][..], "no image matches"),
         (&["a[.jpg"], "not a pattern"),
-        (&["empty"], "no pictures in this folder"),
-        (&["face.jpg", "--pictures", "none,png"], "none"),
+        (&["empty"], "no images in this folder"),
+        (&["face.jpg", "--overlay", "none,png"], "none"),
         (&["face.jpg", "--smooth"], "--track"),
         (&["face.jpg", "--passes", "6"], "1..=5"),
         (&["face.jpg", "--sigma", "0"], "above 0"),
@@ -540,11 +540,11 @@ fn what_cannot_be_meant_is_refused() {
         (&["face.jpg", "--format", "xml"], "jsonl"),
         (&["--annotations", "l.tsv", "--margin", "1.5"], "--passes 2"),
         (
-            &["face.jpg", "--pictures", "none", "--draw", "edges"],
+            &["face.jpg", "--overlay", "none", "--draw", "edges"],
             "--draw",
         ),
         (
-            &["face.jpg", "--pictures", "none", "--sigma", "1"],
+            &["face.jpg", "--overlay", "none", "--sigma", "1"],
             "--sigma",
         ),
         (&["face.jpg", "--draw", "points", "--sigma", "1"], "--sigma"),

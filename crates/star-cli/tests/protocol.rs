@@ -144,12 +144,12 @@ fn an_evaluation_says_how_it_was_done_and_counts_the_faces_that_were_missed() {
     assert!(page.contains("missed faces as failures"), "no second FR");
     assert!(page.contains("FR with missed as failures, %"));
 
-    // The annotation file's crops, disturbed.
+    // The annotation file's crops, jittered.
     folder.succeed(&[&EVAL[..], &["--box-noise", "0.05"]].concat());
     let found = scores(&folder);
     let protocol = &found["protocol"];
-    assert_eq!(protocol["boxes"], "list");
-    assert_eq!(protocol["box_noise"], json!({"share": 0.05, "seed": 0}));
+    assert_eq!(protocol["boxes"], "annotations");
+    assert_eq!(protocol["box_noise"], json!({"fraction": 0.05, "seed": 0}));
     assert_eq!(protocol["passes"], 1);
     assert!(protocol["crop"].is_null(), "no box became a crop");
     assert_eq!(protocol["faces"]["missed"], 0);
@@ -194,7 +194,7 @@ fn collapsed_landmarks_do_not_stop_a_second_pass() {
         "w",
         "--annotations",
         "two.tsv",
-        "--pictures",
+        "--overlay",
         "none",
         "--passes",
     ];
@@ -278,7 +278,7 @@ fn thresholds_are_fractions_wherever_they_are_given() {
 #[test]
 fn nothing_that_is_read_is_written_over() {
     let folder = folder();
-    let before = std::fs::read(folder.join("two.tsv")).expect("a list");
+    let before = std::fs::read(folder.join("two.tsv")).expect("an annotation file");
     let calibrate = [
         "calibrate",
         "--weights",
@@ -304,7 +304,7 @@ fn nothing_that_is_read_is_written_over() {
     ];
     assert!(folder.fail(&check).contains("over itself"));
     assert_eq!(
-        std::fs::read(folder.join("two.tsv")).expect("a list"),
+        std::fs::read(folder.join("two.tsv")).expect("an annotation file"),
         before
     );
 }

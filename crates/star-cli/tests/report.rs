@@ -50,7 +50,7 @@ fn column(path: &Path, name: &str) -> Vec<f64> {
     rows.iter().map(number).collect()
 }
 
-/// The page holds these sections, has a text for every picture, and asks nobody for anything.
+/// The page holds these sections, has a text for every image, and asks nobody for anything.
 #[track_caller]
 fn assert_whole(dir: &Path, sections: &[&str]) {
     let page = read(&dir.join("index.html"));
@@ -107,7 +107,7 @@ fn assert_whole(dir: &Path, sections: &[&str]) {
     }
 }
 
-/// A run of a network that has hardly learnt anything, and a list of faces whose pictures are its contact sheet's.
+/// A run of a network that has hardly learnt anything, and an annotation file of faces whose images are its contact sheet's.
 fn folder_with_run() -> Folder {
     let folder = Folder::new();
     folder.write("tiny.toml", TINY.replace("epochs = 3", "epochs = 1"));
@@ -205,8 +205,8 @@ fn the_page_about_an_evaluation_is_whole_and_its_tables_are_the_figures() {
             "{variance}"
         );
     }
-    let shares = column(&dir.join("ced.csv"), "all");
-    assert!(shares.is_sorted() && shares.iter().all(|s| (0.0..=1.0).contains(s)));
+    let fractions = column(&dir.join("ced.csv"), "all");
+    assert!(fractions.is_sorted() && fractions.iter().all(|s| (0.0..=1.0).contains(s)));
 
     // The same faces and weights give the same bytes.
     eval("again");

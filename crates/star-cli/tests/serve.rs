@@ -181,14 +181,7 @@ fn a_photo_gets_the_document_that_predict_writes() {
     folder.write("w", SHIPPED);
     folder.write("face.jpg", ASTRONAUT);
     let predict = |args: &[&str], out: &str| {
-        let ours = [
-            "predict",
-            "face.jpg",
-            "--weights",
-            "w",
-            "--pictures",
-            "none",
-        ];
+        let ours = ["predict", "face.jpg", "--weights", "w", "--overlay", "none"];
         folder.succeed(&[&ours[..], &["--out", out], args].concat());
         std::fs::read(folder.join(&format!("{out}/face.json"))).expect("a document")
     };
@@ -208,7 +201,7 @@ fn a_photo_gets_the_document_that_predict_writes() {
             &mut std::io::Cursor::new(&mut grey),
             image::ImageFormat::Png,
         )
-        .expect("a picture");
+        .expect("an image");
     let none = server.post("", &grey);
     assert_eq!(
         (none.status, &none.json()["faces"]),
@@ -277,11 +270,11 @@ fn the_page_is_whole_and_asks_nobody_else() {
 #[test]
 fn what_is_no_photo_is_refused_kindly() {
     let server = Server::start(&[]);
-    let line = b"This is a long text and no picture at all.\n";
+    let line = b"This is a long text and no image at all.\n";
     let words = line.repeat(20 * 1024 * 1024 / line.len());
     server.post("?name=holiday.jpg", &words).refused(
         422,
-        "this file is no picture that is read (JPEG, PNG, BMP, WebP): it looks like text",
+        "this file is no image that is read (JPEG, PNG, BMP, WebP): it looks like text",
     );
     server.post("", b"").refused(422, "empty");
     // 30 MB are too much, whether it says so before or not.
@@ -311,7 +304,7 @@ fn what_is_no_photo_is_refused_kindly() {
 
     for (query, says) in [
         ("?box=1,2,3", "3 numbers"),
-        ("?box=600,0,50,50", "outside the picture"),
+        ("?box=600,0,50,50", "outside the image"),
         ("?box=10,10,1e300,50", "far larger"),
         ("?box=10,10,1e-300,50", "smaller than 8 pixels"),
         ("?passes=9", "1 to 5"),
@@ -322,7 +315,7 @@ fn what_is_no_photo_is_refused_kindly() {
     }
     server.still_works();
     if let Some(most) = server.most_memory() {
-        // 20 MiB of text, 30 more that were not kept, two pictures that were not made.
+        // 20 MiB of text, 30 more that were not kept, two images that were not made.
         assert!(most < 400, "{most} MiB");
     }
 }
@@ -426,7 +419,7 @@ fn fifty_at_once_are_answered_or_told_to_come_back() {
             side,
             ExtendedColorType::Rgb8,
         )
-        .expect("a picture");
+        .expect("an image");
     let answers: Vec<Answer> = std::thread::scope(|scope| {
         let asking: Vec<_> = (0..50)
             .map(|_| scope.spawn(|| server.post("", &photo)))
@@ -527,7 +520,7 @@ fn who_does_not_read_the_answer_is_sent_away() {
 
 /// The network cannot be interrupted, but nobody has to wait for it.
 #[test]
-fn a_picture_that_takes_too_long_is_told_and_the_next_are_answered() {
+fn a_image_that_takes_too_long_is_told_and_the_next_are_answered() {
     // 32 boxes in 5 passes, beside one face in one: as long as 160 of those.
     let boxes = vec!["box=170,60,100,110"; 32].join("&");
     let heavy = format!("?passes=5&{boxes}");

@@ -58,15 +58,15 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
     let message = folder.fail(&["train", "--config", "tiny.toml", "--out", "run"]);
     assert!(message.contains("already holds a run"), "{message}");
 
-    // The same weights predict: a picture from the contact sheet will do.
-    let picture = folder.join("run/report/test_faces.png");
-    let picture = picture.to_str().expect("UTF-8");
+    // The same weights predict: an image from the contact sheet will do.
+    let image = folder.join("run/report/test_faces.png");
+    let image = image.to_str().expect("UTF-8");
     let weights = "run/weights/best.safetensors";
     folder.succeed(&[
         "predict",
         "--weights",
         weights,
-        picture,
+        image,
         "--box",
         "10,10,100,100",
         "--out",
@@ -81,7 +81,7 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
     assert!((0.0..=1.0).contains(&score), "{score}");
     assert!(folder.join("p/test_faces.png").is_file());
 
-    // And evaluate: a list of that one face, whose landmarks are the prediction, has no error.
+    // And evaluate: an annotation file of that one face, whose landmarks are the prediction, has no error.
     let points: Vec<String> = face["points"]
         .as_array()
         .expect("array")
@@ -118,7 +118,7 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
     assert!(json["nme"].as_f64().expect("number") < 1e-6);
     assert_eq!(json["per_face"][0]["image"], "run/report/test_faces.png");
 
-    // Attributes in a list are rows of the table, and parts of the JSON.
+    // Attributes in an annotation file are rows of the table, and parts of the JSON.
     let list = format!("{line}\t0,0,0,0,0,1\n{line}\t0,0,0,0,1,1\n{line}\t0,0,0,0,0,0\n");
     folder.write("three.tsv", list);
     let eval = [
@@ -142,15 +142,12 @@ fn a_run_leaves_everything_and_its_weights_evaluate_to_the_same_figure() {
     assert_eq!(json["subsets"][1]["indices"], serde_json::json!([0, 1]));
 
     // Other crops, other answers: the error is no longer zero, and the same call says the same.
-    let disturbed = [&eval[..], &["--box-noise", "0.1", "--passes", "2"]].concat();
-    let table = folder.succeed(&disturbed);
-    assert!(
-        table.contains("crops disturbed by 0.1, 2 passes"),
-        "{table}"
-    );
+    let jittered = [&eval[..], &["--box-noise", "0.1", "--passes", "2"]].concat();
+    let table = folder.succeed(&jittered);
+    assert!(table.contains("crops jittered by 0.1, 2 passes"), "{table}");
     assert!(!table.contains(" 0.00 % "), "{table}");
-    assert_eq!(folder.succeed(&disturbed), table);
-    let once = folder.succeed(&disturbed[..eval.len() + 2]);
+    assert_eq!(folder.succeed(&jittered), table);
+    let once = folder.succeed(&jittered[..eval.len() + 2]);
     assert_ne!(once.lines().nth(2), table.lines().nth(2));
 }
 

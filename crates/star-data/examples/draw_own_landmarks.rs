@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p star-data --example draw_own_landmarks -- examples/own-landmarks`
 //!
-//! Writes `pictures/beetle_NNN.png` and `points.csv`; the same bytes each time.
+//! Writes `images/beetle_NNN.png` and `points.csv`; the same bytes each time.
 
 use std::{error::Error, f64::consts::TAU, fmt::Write as _, fs, path::PathBuf};
 
@@ -19,14 +19,14 @@ use tiny_skia::{
 const BEETLES: usize = 120;
 /// The last ones are for the test.
 const TEST: usize = 24;
-/// Side of the pictures in pixels.
+/// Side of the images in pixels.
 const SIDE: u32 = 96;
 const SEED: u64 = 7;
 /// Colours are rounded to multiples of this: few colours make small files.
 const COLOR_STEP: u8 = 24;
 
 type Rgb = [f64; 3];
-/// A place on the beetle: x to its right side in the picture, y to its tail, z towards the viewer; it is 1 long.
+/// A place on the beetle: x to its right side in the image, y to its tail, z towards the viewer; it is 1 long.
 type Spot = [f64; 3];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .nth(1)
             .ok_or("name the folder to write to")?,
     );
-    fs::create_dir_all(folder.join("pictures"))?;
+    fs::create_dir_all(folder.join("images"))?;
     let mut csv = String::from("image");
     for k in 0..7 {
         write!(csv, ",x{k},y{k}")?;
@@ -44,8 +44,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for index in 0..BEETLES {
         let mut dice = Dice(Pcg64Mcg::seed_from_u64(SEED * 1000 + index as u64));
         let beetle = Beetle::new(&mut dice);
-        let pixels = draw(&beetle, &mut dice).ok_or("a picture needs a size")?;
-        let name = format!("pictures/beetle_{index:03}.png");
+        let pixels = draw(&beetle, &mut dice).ok_or("an image needs a size")?;
+        let name = format!("images/beetle_{index:03}.png");
         fs::write(folder.join(&name), png(&pixels)?)?;
         csv += &name;
         for spot in beetle.landmarks() {
@@ -91,7 +91,7 @@ struct Beetle {
     dome: f64,
     /// Half width of the head.
     head: f64,
-    /// Pose: where the middle is, pixels a unit, the turn in the picture, and the roll about the long axis.
+    /// Pose: where the middle is, pixels a unit, the turn in the image, and the roll about the long axis.
     middle: [f64; 2],
     size: f64,
     turn: f64,
@@ -156,7 +156,7 @@ impl Beetle {
         ]
     }
 
-    /// Where a place is in the picture, in pixels with centres at integers.
+    /// Where a place is in the image, in pixels with centres at integers.
     fn place(&self, [x, y, z]: Spot) -> [f64; 2] {
         let x = x * self.roll.cos() + z * self.roll.sin();
         let (s, c) = self.turn.sin_cos();

@@ -10,8 +10,8 @@ use crate::{
     error::DataError,
     face::{CropBox, Face},
     layout::Layout,
+    photometric::{NoiseDraws, PhotometricDraws},
     point::Point,
-    textures::{NoiseDraws, TextureDraws},
 };
 
 /// What a drawn scale of 0 or less becomes; nothing else is clamped (REFERENCE A7).
@@ -31,7 +31,7 @@ pub struct AugmentConfig {
     pub rotation_degrees: f64,
     /// Standard deviation of the scale, around 1.
     pub scale: f64,
-    /// Standard deviation of the shift in either direction, as a share of the crop.
+    /// Standard deviation of the shift in either direction, as a fraction of the crop.
     pub shift: f64,
     /// How often a black rectangle covers a part.
     pub occlusion: f64,
@@ -110,7 +110,7 @@ impl AugmentConfig {
 /// The random geometry of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GeometryDraws {
-    /// To the right and down, as shares of `size - 1`.
+    /// To the right and down, as fractions of `size - 1`.
     pub shift: [f64; 2],
     /// In radians, clockwise on the screen.
     pub angle: f64,
@@ -126,7 +126,7 @@ impl GeometryDraws {
         } else {
             SMALLEST_SCALE
         };
-        let [dx, dy] = self.shift.map(|share| share * last);
+        let [dx, dy] = self.shift.map(|fraction| fraction * last);
         Affine::rotation_about(Point::new(last / 2.0, last / 2.0), self.angle, scale)
             .then(&Affine::translation(dx, dy))
     }
@@ -137,7 +137,7 @@ impl GeometryDraws {
 pub struct Draws {
     pub flip: bool,
     pub geometry: Option<GeometryDraws>,
-    pub textures: TextureDraws,
+    pub photometric: PhotometricDraws,
 }
 
 impl Draws {
@@ -168,7 +168,7 @@ impl Draws {
         Self {
             flip,
             geometry: Some(geometry),
-            textures: TextureDraws {
+            photometric: PhotometricDraws {
                 occlusion,
                 blur,
                 gamma,
@@ -188,11 +188,11 @@ fn normal(mean: f64, deviation: f64, rng: &mut impl Rng) -> f64 {
     Normal::new(mean, deviation).map_or(mean, |n| n.sample(rng))
 }
 
-/// Where a face's picture and its landmarks go in the crop: flip, crop and random geometry in one map each.
+/// Where a face's image and its landmarks go in the crop: flip, crop and random geometry in one map each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FacePlan {
     pub flip: bool,
-    /// Original pixels to crop pixels, for the picture.
+    /// Original pixels to crop pixels, for the image.
     pub image: Affine,
     /// Original pixels to crop pixels, for the landmarks. Differs from `image` only for a mirrored face of a layout whose
     /// annotations count from 1 (REFERENCE A6).
@@ -200,7 +200,7 @@ pub struct FacePlan {
 }
 
 impl FacePlan {
-    /// Plans the face in a picture of width `width` with the given crop.
+    /// Plans the face in an image of width `width` with the given crop.
     pub fn new(crop: &CropBox, width: u32, layout: &Layout, size: u32, draws: &Draws) -> Self {
         let geometry = draws
             .geometry

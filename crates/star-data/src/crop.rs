@@ -1,10 +1,10 @@
-//! Which square of a picture the network sees, and the two ways to say where a point in that square is.
+//! Which square of an image the network sees, and the two ways to say where a point in that square is.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{affine::Affine, error::DataError, face::CropBox, point::Point};
 
-/// The width of a crop of scale 1, in pixels of the original picture; a convention of the published lists.
+/// The width of a crop of scale 1, in pixels of the original image; a convention of the published annotation files.
 pub const CROP_UNIT: f64 = 200.0;
 
 /// Original pixels to the pixels of a `size` x `size` crop.
@@ -76,8 +76,8 @@ impl Default for CropRule {
 }
 
 impl CropRule {
-    /// The published face lists: the longer side, nothing around it.
-    pub const LISTS: Self = Self {
+    /// The published annotation files: the longer side, nothing around it.
+    pub const PUBLISHED: Self = Self {
         side: BoxSide::Longest,
         margin: 1.0,
     };
@@ -87,7 +87,7 @@ impl CropRule {
         margin: 1.05,
     };
 
-    /// The crop of a box with its top left corner at (x, y), in pixels of the picture.
+    /// The crop of a box with its top left corner at (x, y), in pixels of the image.
     ///
     /// # Errors
     /// When the box has no area, something is not finite, or the margin is not positive.

@@ -1,4 +1,4 @@
-//! A picture file to RGB, upright.
+//! An image file to RGB, upright.
 
 mod sniff;
 
@@ -13,29 +13,29 @@ use image::{ColorType, ImageDecoder, ImageFormat, ImageReader, Limits, RgbImage}
 use self::sniff::End;
 use crate::error::DataError;
 
-/// The longest side of a picture that is decoded, in pixels.
+/// The longest side of an image that is decoded, in pixels.
 pub const MAX_SIDE: u32 = 16_384;
-/// The most pixels a picture may have.
+/// The most pixels an image may have.
 pub const MAX_PIXELS: u64 = 128 * 1024 * 1024;
 /// What a file may hold besides its pixels (profiles, text), unpacked, in bytes.
 const MAX_EXTRAS: u64 = 64 * 1024 * 1024;
-/// Pictures with fewer pixels are decoded however small their file is.
+/// Images with fewer pixels are decoded however small their file is.
 const FREE_PIXELS: u64 = 1024 * 1024;
 /// No photograph is packed more tightly: a blank JPEG has about 350 pixels in a byte, a blank PNG of one bit about 8,000.
 const MAX_PIXELS_IN_A_BYTE: u64 = 10_000;
-/// What is shown where a cut-off picture has no pixels: the middle grey that libjpeg puts there too.
+/// What is shown where a cut-off image has no pixels: the middle grey that libjpeg puts there too.
 const MISSING: u8 = 128;
 
-/// A picture, and whether all of it was there.
+/// An image, and whether all of it was there.
 #[derive(Clone, Debug)]
 pub struct Decoded {
     /// Upright (EXIF orientation applied).
     pub image: RgbImage,
-    /// The file ends before the picture does. What is missing is middle grey, or coarse in a progressive JPEG.
+    /// The file ends before the image does. What is missing is middle grey, or coarse in a progressive JPEG.
     pub truncated: bool,
 }
 
-/// Reads a picture file: see [`decode_reporting`].
+/// Reads an image file: see [`decode_reporting`].
 ///
 /// # Errors
 /// When the file cannot be read, and as [`decode_reporting`].
@@ -44,7 +44,7 @@ pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
     decode_bytes(&bytes, path)
 }
 
-/// As [`decode_reporting`], for who does not mind a picture that is cut off.
+/// As [`decode_reporting`], for who does not mind an image that is cut off.
 ///
 /// # Errors
 /// As [`decode_reporting`].
@@ -52,19 +52,19 @@ pub fn decode_bytes(bytes: &[u8], path: &Path) -> Result<RgbImage, DataError> {
     decode_reporting(bytes, path).map(|decoded| decoded.image)
 }
 
-/// Decodes a picture by its content, whatever its name says: JPEG (grey, colour, CMYK; progressive too), PNG, BMP or WebP.
+/// Decodes an image by its content, whatever its name says: JPEG (grey, colour, CMYK; progressive too), PNG, BMP or WebP.
 ///
 /// As the published program's reader does (REFERENCE C6), the EXIF orientation is applied, an alpha channel is dropped, 16 bits become
 /// their upper 8, and a JPEG that is cut off is used as far as it goes; so is a PNG here. CMYK becomes RGB as in Pillow.
 ///
 /// # Errors
-/// When the content is no such picture, is damaged or cut off before its first pixel, or is larger than [`MAX_SIDE`] or
+/// When the content is no such image, is damaged or cut off before its first pixel, or is larger than [`MAX_SIDE`] or
 /// [`MAX_PIXELS`]; memory for pixels is asked for after that is checked. `path` is for the message.
 pub fn decode_reporting(bytes: &[u8], path: &Path) -> Result<Decoded, DataError> {
     guarded(path, || decode(bytes, sniff::format(bytes)?))
 }
 
-/// Width and height in pixels as the file's header has them, before EXIF turns the picture: what memory it will need.
+/// Width and height in pixels as the file's header has them, before EXIF turns the image: what memory it will need.
 ///
 /// # Errors
 /// When [`decode_reporting`] would refuse it for what its header says; no memory for pixels is asked for.
@@ -133,7 +133,7 @@ fn unreadable(error: &image::ImageError, truncated: bool) -> String {
 fn decode_as_is(bytes: &[u8], format: ImageFormat, truncated: bool) -> Result<Decoded, String> {
     let mut decoder = open(bytes, format, truncated)?;
     let (width, height) = decoder.dimensions();
-    // A damaged EXIF block is no reason to lose the picture.
+    // A damaged EXIF block is no reason to lose the image.
     let orientation = decoder.orientation().ok();
     let color = decoder.color_type();
     let size = usize::try_from(decoder.total_bytes()).map_err(|e| e.to_string())?;

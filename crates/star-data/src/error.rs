@@ -21,7 +21,7 @@ pub enum DataError {
         /// What is wrong and what would be right.
         message: String,
     },
-    /// A picture could not be decoded.
+    /// An image could not be decoded.
     #[error("{}: {message}", path.display())]
     Image { path: PathBuf, message: String },
     /// A MATLAB file, or a variable in it, cannot be used.

@@ -4,7 +4,7 @@ use image::RgbImage;
 
 use crate::{crop::CropRule, error::DataError, layout::Layout, point::Point};
 
-/// Which square of the picture the network sees: `200 * scale` pixels wide around `center`.
+/// Which square of the image the network sees: `200 * scale` pixels wide around `center`.
 ///
 /// The published TSVs carry these two values (`scale`, `center_w`, `center_h`) for each face.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -15,10 +15,10 @@ pub struct CropBox {
     pub center: Point,
 }
 
-/// One annotated face in its picture. Everything is in pixels of `image`.
+/// One annotated face in its image. Everything is in pixels of `image`.
 #[derive(Clone, Debug)]
 pub struct Face {
-    /// The picture's path as its list names it, or a made-up name for a synthetic face.
+    /// The image's path as its annotation file names it, or a made-up name for a synthetic face.
     pub name: String,
     pub image: RgbImage,
     /// The landmarks as annotated, in layout order.
@@ -40,7 +40,7 @@ pub trait FaceSource: Send + Sync {
     /// Decodes or draws face `index`.
     ///
     /// # Errors
-    /// When the picture is missing or cannot be decoded; the message names its path.
+    /// When the image is missing or cannot be decoded; the message names its path.
     fn face(&self, index: usize) -> Result<Face, DataError>;
     /// For each landmark of face `index` that lies on a contour, the contour's unit tangent there, in image pixels.
     ///

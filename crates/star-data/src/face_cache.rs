@@ -28,9 +28,9 @@ pub(crate) struct FaceCache {
     free: AtomicUsize,
 }
 
-/// A face whose picture is cut.
+/// A face whose image is cut.
 struct KeptFace {
-    /// `image` is the cut; everything else is in pixels of the whole picture.
+    /// `image` is the cut; everything else is in pixels of the whole image.
     face: Face,
     left: u32,
     top: u32,

@@ -52,7 +52,7 @@ pub struct Edge {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Norm {
-    /// Landmark indices of the group on the left of the picture.
+    /// Landmark indices of the group on the left of the image.
     pub left: Vec<usize>,
     /// Landmark indices of the group on its right.
     pub right: Vec<usize>,
@@ -81,14 +81,14 @@ pub struct Layout {
     /// Number of landmarks, at least 2.
     pub points: usize,
     pub edges: Vec<Edge>,
-    /// For each landmark the one that takes its place in a mirrored picture.
+    /// For each landmark the one that takes its place in a mirrored image.
     pub mirror: Vec<usize>,
     /// The normalising distances by name.
     pub norms: BTreeMap<String, Norm>,
     pub default_norm: String,
-    /// Where the published failure rate and area under the curve end, as a share of the normalising distance.
+    /// Where the published failure rate and area under the curve end, as a fraction of the normalising distance.
     pub threshold: f64,
-    /// A mirrored picture of width w moves a landmark from x to `w - flip_offset - x`: 1, or 0 for COFW (REFERENCE A6).
+    /// A mirrored image of width w moves a landmark from x to `w - flip_offset - x`: 1, or 0 for COFW (REFERENCE A6).
     pub flip_offset: f64,
 }
 
@@ -400,7 +400,7 @@ impl Layout {
         self.edges.iter().map(|edge| edge.points.clone()).collect()
     }
 
-    /// The landmarks of a face in the mirrored picture of width `width` (REFERENCE A6). `points` must be a whole face.
+    /// The landmarks of a face in the mirrored image of width `width` (REFERENCE A6). `points` must be a whole face.
     pub fn mirrored(&self, points: &[Point], width: u32) -> Vec<Point> {
         let base = f64::from(width) - self.flip_offset;
         (self.mirror.iter())

@@ -1,10 +1,10 @@
-//! Faces from files to batches: layouts, TSV lists, geometry, augmentation, target maps.
+//! Faces from files to batches: layouts, annotation files, geometry, augmentation, target maps.
 //!
-//! The way of one face: a [`FaceSource`] yields a decoded [`Face`]; [`augment`] composes crop, flip and random geometry into one
-//! [`Affine`]; [`warp`] samples the picture once; [`textures`] roughen it; [`sample`] normalises it and draws the target maps at
+//! The path of one face: a [`FaceSource`] yields a decoded [`Face`]; [`augment`] composes crop, flip and random geometry into one
+//! [`Affine`]; [`warp`] samples the image once; [`photometric`] changes its pixels; [`sample`] normalises it and draws the target maps at
 //! their final size; the [`Loader`] does this in worker threads and hands out [`HostBatch`]es, which become a [`Batch`] on a device.
 //!
-//! Points are (x, y) in pixels with pixel centres at integers; matrices map original pixels to crop pixels; pictures are RGB
+//! Points are (x, y) in pixels with pixel centres at integers; matrices map original pixels to crop pixels; images are RGB
 //! until they become network input, which is BGR in [-1, 1] because published weights are.
 
 #![forbid(unsafe_code)]
@@ -21,6 +21,7 @@ pub mod face;
 mod face_cache;
 pub mod layout;
 pub mod loader;
+pub mod photometric;
 pub mod point;
 pub mod prepare;
 pub mod published_subsets;
@@ -29,7 +30,6 @@ pub mod rng;
 pub mod sample;
 pub mod subset;
 pub mod targets;
-pub mod textures;
 mod together;
 pub mod tsv;
 pub mod warp;

@@ -38,7 +38,7 @@ pub struct LoaderConfig {
     pub prefetch: usize,
     /// Decides order and variation.
     pub seed: u64,
-    /// Bytes of decoded pictures that are kept from epoch to epoch; 0 keeps none. The samples do not depend on it.
+    /// Bytes of decoded images that are kept from epoch to epoch; 0 keeps none. The samples do not depend on it.
     pub cache_bytes: usize,
 }
 

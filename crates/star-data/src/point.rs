@@ -1,4 +1,4 @@
-//! A place in a picture.
+//! A place in an image.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The parts of a test list that papers give figures for, found in the list itself.
+//! The parts of a test annotation file that papers give figures for, found in the annotation file itself.
 
 use std::{collections::HashSet, path::Path};
 
@@ -20,9 +20,9 @@ pub const WFLW_ATTRIBUTES: [&str; 6] = [
 
 /// Names and row numbers of the subsets of a list: WFLW's by the rows' attributes, 300-W's by the folders in their paths.
 ///
-/// Only what divides the list: a subset without faces, or with all of them, is left out. 300-W's `common` needs faces of both of its
+/// Only what divides the annotation file: a subset without faces, or with all of them, is left out. 300-W's `common` needs faces of both of its
 /// folders, because a figure on half of it is not a figure on `common`. For the same reason mirrored copies (`NAME_mirror`) of images that
-/// are in the list too are in none of 300-W's subsets.
+/// are in the annotation file too are in none of 300-W's subsets.
 pub fn published_subsets(rows: &[TsvRow], layout: &Layout) -> Vec<(String, Vec<usize>)> {
     let mut subsets = by_attribute(rows);
     if layout.name == "ibug68" {

@@ -1,4 +1,4 @@
-//! The same faces seen through other crops: from a detector's boxes, from predicted landmarks, or disturbed on purpose.
+//! The same faces seen through other crops: from a detector's boxes, from predicted landmarks, or jittered on purpose.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::{
     rng::sample_rng,
 };
 
-/// Sets the streams of [`Recropped::disturbed`] apart from those of training samples.
+/// Sets the streams of [`Recropped::jittered`] apart from those of training samples.
 const NOISE_STREAM: u64 = u64::from_be_bytes(*b"box nois");
 
 /// Faces of a source with crops of their own.
@@ -24,7 +24,7 @@ pub struct Recropped {
 
 enum Crops {
     Given(Vec<Option<CropBox>>),
-    Disturbed { share: f64, seed: u64 },
+    Jittered { fraction: f64, seed: u64 },
 }
 
 impl Recropped {
@@ -57,23 +57,23 @@ impl Recropped {
         })
     }
 
-    /// Crops disturbed as a detector's are: the centre moves by a normal of `share` of the crop's width either way, the width is
-    /// multiplied by e to the power of such a normal. The same seed disturbs a face in the same way, always.
-    pub fn disturbed(source: Arc<dyn FaceSource>, share: f64, seed: u64) -> Self {
+    /// Crops jittered as a detector's are: the centre moves by a normal of `fraction` of the crop's width either way, the width is
+    /// multiplied by e to the power of such a normal. The same seed jitters a face in the same way, always.
+    pub fn jittered(source: Arc<dyn FaceSource>, fraction: f64, seed: u64) -> Self {
         Self {
             source,
-            crops: Crops::Disturbed { share, seed },
+            crops: Crops::Jittered { fraction, seed },
         }
     }
 
     fn crop(&self, index: usize, own: CropBox) -> CropBox {
         match &self.crops {
             Crops::Given(crops) => crops.get(index).copied().flatten().unwrap_or(own),
-            Crops::Disturbed { share, seed } => {
+            Crops::Jittered { fraction, seed } => {
                 let mut rng = sample_rng(*seed, NOISE_STREAM, index as u64);
                 let mut normal = || -> f64 {
                     let value: f64 = StandardNormal.sample(&mut rng);
-                    value * share
+                    value * fraction
                 };
                 let width = CROP_UNIT * own.scale;
                 let center = Point::new(

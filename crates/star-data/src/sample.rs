@@ -146,7 +146,7 @@ impl SampleMaker {
         self.sample_planned(face, Window::whole(&face.image), index, &plan, draws)
     }
 
-    /// As [`SampleMaker::sample`] of a face whose picture is only there in part; `None` where the crop looks at the rest.
+    /// As [`SampleMaker::sample`] of a face whose image is only there in part; `None` where the crop looks at the rest.
     pub(crate) fn sample_in_window(
         &self,
         face: &Face,
@@ -203,7 +203,7 @@ impl SampleMaker {
         })
     }
 
-    /// The crop as a picture, RGB: what the network sees, for contact sheets.
+    /// The crop as an image, RGB: what the network sees, for contact sheets.
     ///
     /// # Errors
     /// As [`SampleMaker::sample_with`].
@@ -220,7 +220,7 @@ impl SampleMaker {
         draws: &Draws,
     ) -> Result<RgbImage, DataError> {
         let mut crop = warp_window(&window, &plan.image, self.size, self.size)?;
-        draws.textures.apply(&mut crop);
+        draws.photometric.apply(&mut crop);
         Ok(crop)
     }
 

@@ -1,4 +1,4 @@
-//! A part of a source, and the fair way to hold a part out.
+//! A part of a source, and the rule that holds a part out fairly.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -111,7 +111,7 @@ impl FaceSource for Subset {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HoldOut {
-    /// A share of the groups, below 1, rounded to a whole number and at least one group.
+    /// A fraction of the groups, below 1, rounded to a whole number and at least one group.
     Fraction(f64),
     /// This many groups.
     Count(usize),
@@ -143,12 +143,12 @@ pub fn split_held_out(
     let count = match hold_out {
         HoldOut::Count(count) => count,
         HoldOut::Fraction(0.0) => 0,
-        HoldOut::Fraction(share) if share > 0.0 && share < 1.0 => {
-            ((len as f64 * share).round() as usize).max(1)
+        HoldOut::Fraction(fraction) if fraction > 0.0 && fraction < 1.0 => {
+            ((len as f64 * fraction).round() as usize).max(1)
         }
-        HoldOut::Fraction(share) => {
+        HoldOut::Fraction(fraction) => {
             return Err(DataError::Invalid(format!(
-                "the held-out fraction is {share}; it must be at least 0 and below 1"
+                "the held-out fraction is {fraction}; it must be at least 0 and below 1"
             )));
         }
     };

@@ -1,6 +1,6 @@
-//! The published face lists: one face a line, columns separated by tabs (REFERENCE D1, D2).
+//! The published annotation files: one face a line, columns separated by tabs (REFERENCE D1, D2).
 //!
-//! Columns by position: the picture's path; five points as 10 numbers (not used); the N landmarks as 2N numbers; scale; centre x;
+//! Columns by position: the image's path; five points as 10 numbers (not used); the N landmarks as 2N numbers; scale; centre x;
 //! centre y; in WFLW only, six tags; where they are known (COFW), N occlusion flags; and, where a header line names it, a group. Numbers
 //! within a column are separated by commas.
 
@@ -24,25 +24,25 @@ use crate::{
     together::together,
 };
 
-/// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
+/// Larger coordinates are taken for damage: no image that is decoded is nearly as wide.
 const MAX_COORDINATE: f64 = 1e6;
 /// WFLW's tags.
 const TAGS: usize = 6;
 /// With occlusion flags and a group.
 const MAX_COLUMNS: usize = 9;
-/// How many missing pictures a message names.
+/// How many missing images a message names.
 const NAMED: usize = 5;
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
 /// The eighth column, which only lists that have it name.
 const HEADER_OCCLUDED: &str = "\toccluded";
-/// The ninth. It is only read from a list whose header names it, so that a stray tab is not taken for it.
+/// The ninth. It is only read from an annotation file whose header names it, so that a stray tab is not taken for it.
 const GROUP: &str = "group";
 const GROUP_COLUMN: usize = 8;
 
-/// One line of a list.
+/// One line of an annotation file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TsvRow {
-    /// Cleaned of the prefixes that published lists carry; relative to the picture folder.
+    /// Cleaned of the prefixes that published annotation files carry; relative to the image folder.
     pub path: String,
     pub landmarks: Vec<Point>,
     pub crop: CropBox,
@@ -57,7 +57,7 @@ pub struct TsvRow {
     pub line: usize,
 }
 
-/// Reads a list. A header line is recognised and skipped; no other line is.
+/// Reads an annotation file. A header line is recognised and skipped; no other line is.
 ///
 /// # Errors
 /// When the file cannot be read, or a line is not a face of `layout`; the message names line, column and remedy.
@@ -81,7 +81,10 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
         Err(e) => {
             let before = &bytes[..e.valid_up_to()];
             let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-            return Err(fail(line, "not UTF-8 text; save the list as UTF-8".into()));
+            return Err(fail(
+                line,
+                "not UTF-8 text; save the annotation file as UTF-8".into(),
+            ));
         }
     };
     let mut rows = Vec::new();
@@ -106,12 +109,12 @@ pub fn parse_tsv(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Vec<Tsv
         );
     }
     if rows.is_empty() {
-        return Err(fail(1, "the list has no faces".into()));
+        return Err(fail(1, "the annotation file has no faces".into()));
     }
     Ok(rows)
 }
 
-/// A line of a list that is no face.
+/// A line of an annotation file that is no face.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
     /// 1-based.
@@ -122,7 +125,7 @@ pub struct BadLine {
     pub other_layout: bool,
 }
 
-/// Reads a list to its end, whatever its lines are: the faces, and every line that is none. For checking a list;
+/// Reads an annotation file to its end, whatever its lines are: the faces, and every line that is none. For checking an annotation file;
 /// [`read_tsv`] stops at the first bad line.
 ///
 /// # Errors
@@ -139,7 +142,7 @@ pub fn read_tsv_leniently(
     for (line, bytes) in (1..).zip(bytes.split(|&b| b == b'\n')) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             may_be_header = false;
-            let message = "not UTF-8 text; save the list as UTF-8".into();
+            let message = "not UTF-8 text; save the annotation file as UTF-8".into();
             let other_layout = false;
             bad.push(BadLine {
                 line,
@@ -226,7 +229,7 @@ fn parse_row(
     }
     let path = clean_path(columns[0]);
     if path.is_empty() {
-        return Err("column 1 (path) is empty; name the picture".into());
+        return Err("column 1 (path) is empty; name the image".into());
     }
     let landmarks = parse_landmarks(columns[2], layout)?;
     let single = |column: usize, what: &str| parse_number(columns[column - 1], column, what);
@@ -366,7 +369,7 @@ fn parse_occluded(column: &str, layout: &Layout) -> Result<Vec<bool>, String> {
     ))
 }
 
-/// Published lists carry the folders of their authors' machines.
+/// Published annotation files carry the folders of their authors' machines.
 fn clean_path(path: &str) -> String {
     let path = path.trim().replace('\\', "/");
     let kept = if path.starts_with("//msr-facestore/") {
@@ -385,16 +388,18 @@ pub fn check_path(path: &str) -> Result<(), DataError> {
     let problem = if path.is_empty() {
         "is no path of an image; name the image".to_string()
     } else if let Some(problem) = field_problem(path) {
-        format!("cannot stand in a list: {problem}; rename the image")
+        format!("cannot stand in an annotation file: {problem}; rename the image")
     } else if path.contains('\\') {
-        "cannot stand in a list, where \\ is read as /; write folders with /, or rename the image"
+        "cannot stand in an annotation file, where \\ is read as /; write folders with /, or rename the image"
             .into()
     } else {
         let read = clean_path(path);
         if read == path {
             return Ok(());
         }
-        format!("would be read as {read:?}, because published lists begin so; write it without it")
+        format!(
+            "would be read as {read:?}, because published annotation files begin so; write it without it"
+        )
     };
     Err(DataError::Invalid(format!("{path:?} {problem}")))
 }
@@ -448,7 +453,7 @@ fn check_numbers(row: &TsvRow) -> Result<(), DataError> {
     Ok(())
 }
 
-/// Writes a list that [`read_tsv`] reads, each row as it is, and the published program too. The five points, which nobody uses, are
+/// Writes an annotation file that [`read_tsv`] reads, each row as it is, and the published program too. The five points, which nobody uses, are
 /// written as zeros. The columns of occlusion and of groups are there only when some face has the one or the other.
 ///
 /// # Errors
@@ -490,7 +495,7 @@ pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
     star_files::write_atomic(path, text.as_bytes()).map_err(|e| DataError::io(path, e))
 }
 
-/// A row up to its eighth column, which `occlusion` says whether the list has.
+/// A row up to its eighth column, which `occlusion` says whether the annotation file has.
 fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
     // Writing to a string cannot fail.
     let _ = write!(text, "{}\t{}\t", row.path, ["0"; 10].join(","));
@@ -520,7 +525,7 @@ enum Shared<'a> {
     Group(&'a str),
 }
 
-/// The faces of a list and the folder with its pictures.
+/// The faces of an annotation file and the folder with its images.
 #[derive(Clone, Debug)]
 pub struct TsvFaces {
     layout: Layout,
@@ -529,10 +534,10 @@ pub struct TsvFaces {
 }
 
 impl TsvFaces {
-    /// Opens a list and checks that every picture is there.
+    /// Opens an annotation file and checks that every image is there.
     ///
     /// # Errors
-    /// As [`read_tsv`]; also when pictures are missing: the message counts them and names the first few.
+    /// As [`read_tsv`]; also when images are missing: the message counts them and names the first few.
     pub fn open(
         tsv: impl AsRef<Path>,
         image_dir: impl AsRef<Path>,
@@ -554,7 +559,7 @@ impl TsvFaces {
                 path: tsv.to_path_buf(),
                 line: first.line,
                 message: format!(
-                    "{} of {} pictures are not in {}: {}{more}; is this the folder that the list's paths start from?",
+                    "{} of {} images are not in {}: {}{more}; is this the folder that the annotation file's paths start from?",
                     missing.len(),
                     rows.len(),
                     folder.display(),
@@ -569,7 +574,7 @@ impl TsvFaces {
         })
     }
 
-    /// The lines of the list.
+    /// The lines of the annotation file.
     pub fn rows(&self) -> &[TsvRow] {
         &self.rows
     }
@@ -628,7 +633,7 @@ impl FaceSource for TsvFaces {
         published_subsets(&self.rows, &self.layout)
     }
 
-    /// By image, also where it is there under two names, and by the list's groups.
+    /// By image, also where it is there under two names, and by the annotation file's groups.
     fn groups(&self) -> Result<Vec<usize>, DataError> {
         let contents = self.contents()?;
         Ok(together(self.rows.iter().map(|row| {
@@ -646,7 +651,7 @@ impl FaceSource for TsvFaces {
 
     /// The longer side, and the median of the crops' widths over it.
     fn crop_rule(&self) -> CropRule {
-        let side = CropRule::LISTS;
+        let side = CropRule::PUBLISHED;
         let mut margins: Vec<f64> = (self.rows.iter())
             .filter_map(|row| {
                 Some(row.crop.scale / side.crop_of_points(&row.landmarks).ok()?.scale)

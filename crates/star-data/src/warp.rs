@@ -1,4 +1,4 @@
-//! One exact bilinear sampling of a picture through an affine map; outside the picture everything is black (REFERENCE C8).
+//! One exact bilinear sampling of an image through an affine map; outside the image everything is black (REFERENCE C8).
 
 use image::RgbImage;
 use multiversion::multiversion;
@@ -7,10 +7,10 @@ use crate::{affine::Affine, error::DataError, window::Window};
 
 const CHANNELS: usize = 3;
 
-/// The picture `image` seen through `to_crop` (its pixels to crop pixels) in a crop of `width` x `height`.
+/// The image `image` seen through `to_crop` (its pixels to crop pixels) in a crop of `width` x `height`.
 ///
 /// A crop pixel takes the four pixels around the place it comes from, weighted by nearness and rounded to the nearest level.
-/// There is no anti-aliasing when the crop shrinks the picture (REFERENCE A10).
+/// There is no anti-aliasing when the crop shrinks the image (REFERENCE A10).
 ///
 /// # Errors
 /// When `to_crop` flattens the plane, so that there is no way back.
@@ -23,7 +23,7 @@ pub fn warp(
     warp_window(&Window::whole(image), to_crop, width, height)
 }
 
-/// As [`warp`] of the whole picture, from a part of it that [covers](Window::covers) what the crop looks at; what it does not have is black.
+/// As [`warp`] of the whole image, from a part of it that [covers](Window::covers) what the crop looks at; what it does not have is black.
 ///
 /// # Errors
 /// As [`warp`].
@@ -120,7 +120,7 @@ impl Line {
     }
 }
 
-/// How far inside the picture the quick path stays, in pixels: more than its coordinates can drift along a row.
+/// How far inside the image the quick path stays, in pixels: more than its coordinates can drift along a row.
 const MARGIN: f64 = 1e-5;
 /// Crop pixels that are worked on together: enough for the compiler to use the widest registers there are.
 const BLOCK: usize = 16;
@@ -151,7 +151,7 @@ impl Fixed {
 }
 
 struct Source<'a> {
-    /// Those from `left` to before `right` and from `top` to before `bottom` of a picture of `width` x `height`.
+    /// Those from `left` to before `right` and from `top` to before `bottom` of an image of `width` x `height`.
     pixels: &'a [u8],
     /// Bytes of a row of them.
     stride: usize,
@@ -164,7 +164,7 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// Crop pixels anywhere: source pixels outside the picture count as black.
+    /// Crop pixels anywhere: source pixels outside the image count as black.
     fn sample_checked(&self, line: &Line, first: usize, row: &mut [u8]) {
         let (width, height) = (self.width as f64, self.height as f64);
         for (x, out) in row.chunks_exact_mut(CHANNELS).enumerate() {
@@ -236,7 +236,7 @@ fn pixel_pair(pixels: &[u8], at: usize) -> (u32, u32) {
     let mut both = [0; 8];
     match pixels[at..].first_chunk::<8>() {
         Some(eight) => both = *eight,
-        // The last two pixels of the picture.
+        // The last two pixels of the image.
         None => both[..2 * CHANNELS].copy_from_slice(&pixels[at..at + 2 * CHANNELS]),
     }
     let both = u64::from_le_bytes(both);
@@ -259,11 +259,11 @@ impl Corners {
     #[inline(always)]
     fn mix(&self) -> [u32; BLOCK] {
         // Signed whole numbers, because those become floating-point ones in one instruction.
-        let share = |fraction: u32| (fraction >> 8) as i32 as f32 / 16_777_216.0;
+        let fraction = |fraction: u32| (fraction >> 8) as i32 as f32 / 16_777_216.0;
         let mut mixed = [0; BLOCK];
         // A plain loop: what is built of closures, such as `from_fn`, is not always made into wide instructions.
         for (i, mixed) in mixed.iter_mut().enumerate() {
-            let (fx, fy) = (share(self.x[i]), share(self.y[i]));
+            let (fx, fy) = (fraction(self.x[i]), fraction(self.y[i]));
             for shift in [0, 8, 16] {
                 let level = |pixel: u32| ((pixel >> shift) & 0xFF) as i32 as f32;
                 let (top_left, top_right) = (level(self.top_left[i]), level(self.top_right[i]));

@@ -1,10 +1,10 @@
-//! A part of a picture that stands for the whole of it.
+//! A part of an image that stands for the whole of it.
 
 use image::RgbImage;
 
 use crate::affine::Affine;
 
-/// The pixels from `left`, `top` on of a picture of `width` x `height`.
+/// The pixels from `left`, `top` on of an image of `width` x `height`.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
     pub pixels: &'a RgbImage,
@@ -15,18 +15,18 @@ pub struct Window<'a> {
 }
 
 impl<'a> Window<'a> {
-    /// All of a picture.
-    pub fn whole(picture: &'a RgbImage) -> Self {
+    /// All of an image.
+    pub fn whole(image: &'a RgbImage) -> Self {
         Self {
-            pixels: picture,
+            pixels: image,
             left: 0,
             top: 0,
-            width: picture.width(),
-            height: picture.height(),
+            width: image.width(),
+            height: image.height(),
         }
     }
 
-    /// Whether every pixel of the picture that a crop of `size` x `size` through `to_crop` looks at is in the window.
+    /// Whether every pixel of the image that a crop of `size` x `size` through `to_crop` looks at is in the window.
     pub fn covers(&self, to_crop: &Affine, size: u32) -> bool {
         let Some(back) = to_crop.invert() else {
             return false;
@@ -38,7 +38,7 @@ impl<'a> Window<'a> {
             let places = corners.map(|(x, y)| a * x + b * y + c);
             let low = places.iter().copied().fold(f64::INFINITY, f64::min);
             let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            // A place looks at the pixels on either side of it; beyond the picture's own borders there is nothing to miss.
+            // A place looks at the pixels on either side of it; beyond the image's own borders there is nothing to miss.
             (first == 0 || low - 1.0 >= f64::from(first))
                 && (first + count == all || high + 1.0 <= f64::from(first + count) - 1.0)
         };

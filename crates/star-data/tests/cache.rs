@@ -15,13 +15,13 @@ use star_data::{
 const FACES: usize = 40;
 const SIDE: u32 = 120;
 
-/// Random pictures with crops anywhere in them, some across their borders.
-struct Pictures {
+/// Random images with crops anywhere in them, some across their borders.
+struct Images {
     layout: Layout,
     decoded: AtomicUsize,
 }
 
-impl FaceSource for Pictures {
+impl FaceSource for Images {
     fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -55,7 +55,7 @@ impl FaceSource for Pictures {
 }
 
 fn epochs(cache_bytes: usize) -> (Vec<HostBatch>, usize) {
-    let source = Arc::new(Pictures {
+    let source = Arc::new(Images {
         layout: Layout::builtin("cofw29").expect("built in"),
         decoded: AtomicUsize::new(0),
     });

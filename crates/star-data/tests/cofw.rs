@@ -82,7 +82,7 @@ fn fixture(name: &str) -> Vec<u8> {
 }
 
 /// As in `make.py`.
-fn picture(split: u32, i: u32) -> RgbImage {
+fn image(split: u32, i: u32) -> RgbImage {
     RgbImage::from_fn(26 - 2 * i, 20 + i, |x, y| {
         let value = |c: u32| ((5 * x + 9 * y + 60 * c + 31 * i + 100 * split) % 256) as u8;
         if i % 2 == 1 {
@@ -105,7 +105,7 @@ fn annotation(split: usize, i: usize) -> Vec<(f64, f64, bool)> {
 }
 
 #[test]
-fn pictures_points_and_flags_come_out_as_they_went_in() {
+fn images_points_and_flags_come_out_as_they_went_in() {
     let scratch = Scratch::new("common/xpburgos", &[TRAIN, TEST]);
     let report = scratch.prepare().unwrap();
     assert_eq!((report.faces, report.skipped.len()), (5, 0), "{report:?}");
@@ -119,11 +119,7 @@ fn pictures_points_and_flags_come_out_as_they_went_in() {
         for i in 0..faces {
             let face = list.face(i).unwrap();
             assert_eq!(face.name, format!("cofw_images/{name}/{:04}.png", i + 1));
-            assert!(
-                face.image == picture(split as u32, i as u32),
-                "{}",
-                face.name
-            );
+            assert!(face.image == image(split as u32, i as u32), "{}", face.name);
             let kind = image::open(scratch.out().join(&face.name)).unwrap().color();
             let expected = if i % 2 == 1 {
                 ColorType::Rgb8
@@ -148,7 +144,7 @@ fn pictures_points_and_flags_come_out_as_they_went_in() {
 }
 
 #[test]
-fn a_second_run_writes_the_same_bytes_and_leaves_pictures_alone() {
+fn a_second_run_writes_the_same_bytes_and_leaves_images_alone() {
     let scratch = Scratch::new("", &[TRAIN, TEST]);
     let first = scratch.prepare().unwrap();
     let before = scratch.written();
@@ -209,7 +205,7 @@ struct Made {
     cells: Vec<u64>,
     table: Vec<u64>,
     values: Vec<f64>,
-    picture: Vec<u64>,
+    image: Vec<u64>,
 }
 
 impl Made {
@@ -224,7 +220,7 @@ impl Made {
             cells: vec![1, 2],
             table: vec![87, 2],
             values,
-            picture: vec![3, 20, 10],
+            image: vec![3, 20, 10],
         }
     }
 
@@ -234,8 +230,8 @@ impl Made {
         let mut refs = file.create_group("#refs#");
         let size = |shape: &[u64]| shape.iter().product::<u64>() as usize;
         (refs.create_dataset("a"))
-            .with_u8_data(&vec![7; size(&self.picture)])
-            .with_shape(&self.picture);
+            .with_u8_data(&vec![7; size(&self.image)])
+            .with_shape(&self.image);
         let good = [24, 22];
         (refs.create_dataset("b"))
             .with_u8_data(&vec![9; size(&good)])
@@ -307,12 +303,12 @@ fn wrong_variables_and_shapes_are_told() {
             "phisTr(1,:): the occlusion of point 3 is 0.5",
         ),
         (
-            |m| m.picture = vec![4, 20, 10],
+            |m| m.image = vec![4, 20, 10],
             "x.mat: IsTr{1}: is 4 x 20 x 10",
         ),
         (
-            |m| m.picture = vec![600],
-            "IsTr{1}: is 600; expected a picture",
+            |m| m.image = vec![600],
+            "IsTr{1}: is 600; expected an image",
         ),
     ];
     for (change, says) in one {
@@ -322,7 +318,7 @@ fn wrong_variables_and_shapes_are_told() {
         let message = faces.next().unwrap().expect_err(says).to_string();
         assert!(message.contains(says), "{message} lacks {says}");
         let second = faces.next().unwrap().unwrap();
-        assert_eq!((second.picture.width(), second.picture.height()), (24, 22));
+        assert_eq!((second.image.width(), second.image.height()), (24, 22));
         assert!(faces.next().is_none());
 
         let scratch = Scratch::new("deep", &[]);

@@ -8,11 +8,11 @@ use star_data::{
     augment::FacePlan,
     crop::{crop_matrix, denormalise, normalise},
     network_input,
-    targets::{EdgeCanvas, curve, edge_maps, expand_point_maps, point_profiles, profiles_with},
-    textures::{
-        NoiseDraws, TextureDraws, blur, blur_size, gamma, gamma_from_draws, gamma_table, gray,
+    photometric::{
+        NoiseDraws, PhotometricDraws, blur, blur_size, gamma, gamma_from_draws, gamma_table, gray,
         noise, occlude, occlusion_rectangle,
     },
+    targets::{EdgeCanvas, curve, edge_maps, expand_point_maps, point_profiles, profiles_with},
     warp::warp,
 };
 use support::*;
@@ -78,12 +78,7 @@ fn point_maps() {
                 .chunks_exact(cells * cells)
                 .map(|map| map.iter().copied().fold(0.0, f64::max))
                 .collect();
-            assert_close(
-                &format!("{case} peaks"),
-                &of_maps,
-                &number_list(maxima),
-                1e-6,
-            );
+            assert_close(&format!("{case} peaks"), &of_maps, &numbers(maxima), 1e-6);
         }
     }
 }
@@ -115,7 +110,7 @@ fn edge_maps_of(file: &str, benchmark: &str) {
     for (edge, info) in layout.edges.iter().zip(theirs) {
         assert_eq!(Some(edge.closed), info[0].as_bool(), "{}", edge.name);
         let points: Vec<f64> = edge.points.iter().map(|&i| i as f64).collect();
-        assert_eq!(points, number_list(&info[1]), "{}", edge.name);
+        assert_eq!(points, numbers(&info[1]), "{}", edge.name);
     }
     for (case, facts) in object(&golden.json["cases"]) {
         let landmarks = golden.points(&format!("{case}/landmarks"));
@@ -221,7 +216,7 @@ fn layouts_mirror() {
             .as_array()
             .expect("pairs");
         for pair in pairs {
-            let pair = number_list(pair);
+            let pair = numbers(pair);
             let (a, b) = (pair[0] as usize, pair[1] as usize);
             (mirror[a], mirror[b]) = (b, a);
         }
@@ -299,7 +294,7 @@ fn points_through_matrices() {
             .fold(1.0_f64, |m, p| m.max(p.x.abs()).max(p.y.abs()));
         assert_points_close("points", &matrix.apply_all(&source), expected, F32 * size);
     }
-    // Back to the picture, as after a prediction; the published program inverts in f32 (REFERENCE M8).
+    // Back to the image, as after a prediction; the published program inverts in f32 (REFERENCE M8).
     let predicted = golden.points("postprocess/src");
     let expected = golden.points("postprocess/dst");
     let inverses = golden.matrices("postprocess/inv_matrix");
@@ -363,7 +358,7 @@ fn flips() {
         assert_eq!(
             ours,
             golden.image(&format!("flip/{case}/out_image")),
-            "{case} picture"
+            "{case} image"
         );
 
         let center = golden.points(&format!("flip/{case}/center"))[0];
@@ -423,13 +418,13 @@ fn warps() {
 }
 
 #[test]
-fn texture_occlusion() {
+fn photometric_occlusion() {
     let golden = Golden::load("textures");
     let cases = golden.json["occ"].as_array().expect("occ");
     assert!(!cases.is_empty());
     for case in cases {
         let (h, w) = (number(&case["h"]) as u32, number(&case["w"]) as u32);
-        let draws: [f64; 4] = number_list(&case["draws"]).try_into().expect("four draws");
+        let draws: [f64; 4] = numbers(&case["draws"]).try_into().expect("four draws");
         let ours = occlusion_rectangle(w, h, draws);
         if case["empty"].as_bool().expect("empty") {
             assert_eq!(ours, None, "{case}");
@@ -438,7 +433,7 @@ fn texture_occlusion() {
             let bounds = [ours.top, ours.bottom, ours.left, ours.right].map(f64::from);
             assert_eq!(
                 bounds.to_vec(),
-                number_list(&case["zero_rect_y0_y1_x0_x1_inclusive"]),
+                numbers(&case["zero_rect_y0_y1_x0_x1_inclusive"]),
                 "{case}"
             );
             let mut image = image::RgbImage::from_pixel(w, h, image::Rgb([9; 3]));
@@ -453,13 +448,13 @@ fn texture_occlusion() {
 }
 
 #[test]
-fn texture_blur() {
+fn photometric_blur() {
     let golden = Golden::load("textures");
     for row in golden.json["blur"]["ksize_from_draw_[size,draw,ksize]"]
         .as_array()
         .expect("sizes")
     {
-        let row = number_list(row);
+        let row = numbers(row);
         assert_eq!(
             f64::from(blur_size(row[0] as u32, row[1])),
             row[2],
@@ -479,13 +474,13 @@ fn texture_blur() {
 }
 
 #[test]
-fn texture_gamma() {
+fn photometric_gamma() {
     let golden = Golden::load("textures");
     for row in golden.json["gamma"]["draw1_draw2_gamma"]
         .as_array()
         .expect("draws")
     {
-        let row = number_list(row);
+        let row = numbers(row);
         let ours = gamma_from_draws([row[0], row[1]]);
         assert!((ours - row[2]).abs() < 1e-9, "{row:?}: {ours}");
     }
@@ -510,11 +505,11 @@ fn texture_gamma() {
 }
 
 #[test]
-fn texture_noise_and_gray() {
+fn photometric_noise_and_gray() {
     let golden = Golden::load("textures");
     let source = golden.image("nose/src");
     let bytes = swap_red_blue(&golden.bytes("nose/nose"));
-    let strengths = number_list(&golden.json["nose"]["alpha"]);
+    let strengths = numbers(&golden.json["nose"]["alpha"]);
     let all = golden.bytes("nose/out");
     let (w, h) = (source.width() as usize, source.height() as usize);
     assert_eq!(all.len(), strengths.len() * w * h * 3);
@@ -528,41 +523,41 @@ fn texture_noise_and_gray() {
     assert_eq!(ours, golden.image("gray/out"));
 }
 
-/// The published program's stream of draws, in its order: a gate before each texture, its numbers only if the gate opens.
-fn textures_from_stream(
+/// The published program's stream of draws, in its order: a gate before each change, its numbers only if the gate opens.
+fn photometric_from_stream(
     draws: &mut impl Iterator<Item = f64>,
     noise_bytes: Option<Vec<u8>>,
-) -> TextureDraws {
+) -> PhotometricDraws {
     let rates = AugmentConfig::default();
     let mut next = || draws.next().expect("another draw");
-    let mut textures = TextureDraws::default();
+    let mut photometric = PhotometricDraws::default();
     if next() < rates.occlusion {
-        textures.occlusion = Some(std::array::from_fn(|_| next()));
+        photometric.occlusion = Some(std::array::from_fn(|_| next()));
     }
     if next() < rates.blur {
-        textures.blur = Some(next());
+        photometric.blur = Some(next());
     }
     if next() < rates.gamma {
-        textures.gamma = Some(std::array::from_fn(|_| next()));
+        photometric.gamma = Some(std::array::from_fn(|_| next()));
     }
     if next() < rates.noise {
-        textures.noise = Some(NoiseDraws {
+        photometric.noise = Some(NoiseDraws {
             strength: next(),
             bytes: noise_bytes.expect("recorded noise"),
         });
     }
-    textures.gray = next() < rates.gray;
+    photometric.gray = next() < rates.gray;
     assert!(draws.next().is_none(), "draws are left over");
-    textures
+    photometric
 }
 
 #[test]
-fn texture_pipelines() {
+fn photometric_pipelines() {
     let golden = Golden::load("textures");
     for (case, facts) in object(&golden.json["pipeline"]) {
         let key = format!("pipeline/{case}/nose");
         let bytes = golden.has(&key).then(|| swap_red_blue(&golden.bytes(&key)));
-        let draws = textures_from_stream(&mut number_list(&facts["draws"]).into_iter(), bytes);
+        let draws = photometric_from_stream(&mut numbers(&facts["draws"]).into_iter(), bytes);
         let mut ours = golden.image(&format!("pipeline/{case}/src"));
         draws.apply(&mut ours);
         let (max, _) = difference(
@@ -589,7 +584,7 @@ fn augmentation_end_to_end() {
         let mut draws = Draws::default();
         if facts["is_train"].as_bool().expect("is_train") {
             let rates = AugmentConfig::default();
-            let mut stream = number_list(&facts["random_draws"]).into_iter();
+            let mut stream = numbers(&facts["random_draws"]).into_iter();
             let gate = stream.next().expect("gate");
             assert!(
                 gate < rates.probability,
@@ -598,25 +593,23 @@ fn augmentation_end_to_end() {
             draws.flip = stream.next().expect("flip") < rates.flip;
             let normal = &facts["normal_draws"];
             draws.geometry = Some(GeometryDraws {
-                shift: number_list(&normal["shift_xy"])
-                    .try_into()
-                    .expect("two shifts"),
+                shift: numbers(&normal["shift_xy"]).try_into().expect("two shifts"),
                 angle: number(&normal["angle"]),
                 scale: number(&normal["scale"]),
             });
-            draws.textures = textures_from_stream(&mut stream, None);
+            draws.photometric = photometric_from_stream(&mut stream, None);
         }
         let key = format!("{case}/out_image_cv480");
         let size = golden.shape(&key)[0] as u32;
         let plan = FacePlan::new(&crop, image.width(), &layout, size, &draws);
 
-        // The published matrix starts from the mirrored picture; ours starts from the original.
+        // The published matrix starts from the mirrored image; ours starts from the original.
         let mut expected = golden.matrix(&format!("{case}/out_matrix"));
         if draws.flip {
             let mirror = Affine::mirror(f64::from(image.width()) - layout.flip_offset);
             expected = mirror.then(&expected);
         }
-        // f32 entries times the picture's width.
+        // f32 entries times the image's width.
         assert_matrix_close(case, &plan.points, &expected, 1e-5);
 
         let landmarks = golden.points(&format!("{case}/landmarks"));
@@ -624,7 +617,7 @@ fn augmentation_end_to_end() {
         assert_points_close(case, &plan.apply(&landmarks, &layout), &theirs, 1e-4);
 
         let mut ours = warp(&image, &plan.image, size, size).expect("warp");
-        draws.textures.apply(&mut ours);
+        draws.photometric.apply(&mut ours);
         let (max, mean) = difference(&levels(&ours), &levels(&golden.image(&key)));
         println!("{case}: max {max} mean {mean:.3}");
         let max_limit = number(&facts["cv500_vs_cv480_max_diff"]) + 1.0;
@@ -643,7 +636,7 @@ fn data_set_end_to_end() {
     let open = |list: &str| TsvFaces::open(folder.join(list), &folder, layout.clone()).expect(list);
     let faces = open("test.tsv");
     assert_eq!(faces.len() as f64, number(&golden.json["len_with_header"]));
-    // The published reader loses the first face of a list without a header; ours does not (REFERENCE D1).
+    // The published reader loses the first face of an annotation file without a header; ours does not (REFERENCE D1).
     let bare = open("test_noheader.tsv");
     assert_eq!(
         bare.len() as f64,

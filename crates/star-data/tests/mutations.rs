@@ -50,11 +50,11 @@ struct Kind {
     read: fn(&[u8]) -> Result<(), DataError>,
     says_where: fn(&DataError, &[u8]) -> bool,
     damage: fn(&[u8], &mut Random) -> Vec<u8>,
-    /// What reading may take, beside what any file's may: so many times the file, and for pictures the pixels.
+    /// What reading may take, beside what any file's may: so many times the file, and for images the pixels.
     memory: fn(usize) -> usize,
 }
 
-/// Read once: what that takes is not the lists'.
+/// Read once: what that takes is not the annotation files'.
 fn cofw29() -> &'static Layout {
     static LAYOUT: LazyLock<Layout> =
         LazyLock::new(|| Layout::builtin("cofw29").expect("compiled in"));
@@ -92,12 +92,12 @@ fn mat(bytes: &[u8]) -> Result<(), DataError> {
     for face in CofwMat::from_bytes(bytes.to_vec(), Path::new(NAME), CofwSplit::Train)? {
         let face = face?;
         assert!(face.landmarks.len() == 29 && face.occluded.len() == 29);
-        assert!(face.picture.width() > 0 && face.picture.height() > 0);
+        assert!(face.image.width() > 0 && face.image.height() > 0);
     }
     Ok(())
 }
 
-fn picture(bytes: &[u8]) -> Result<(), DataError> {
+fn image(bytes: &[u8]) -> Result<(), DataError> {
     let image = decode_reporting(bytes, Path::new(NAME))?.image;
     let pixels = u64::from(image.width()) * u64::from(image.height());
     assert!((1..=MAX_PIXELS).contains(&pixels));
@@ -121,7 +121,7 @@ fn names_a_variable(error: &DataError, _: &[u8]) -> bool {
     }
 }
 
-fn names_the_picture(error: &DataError, _: &[u8]) -> bool {
+fn names_the_image(error: &DataError, _: &[u8]) -> bool {
     matches!(error, DataError::Image { .. })
 }
 
@@ -206,12 +206,12 @@ fn toml_tree(size: usize) -> usize {
     128 * size
 }
 
-/// Numbers that are packed, as much as packing allows: as they are, and as a picture.
+/// Numbers that are packed, as much as packing allows: as they are, and as an image.
 fn unpacked(size: usize) -> usize {
     2 * 1_100 * size
 }
 
-/// A picture in the file's own form, as RGB, and in its decoder's numbers, for as many pixels as a file can have.
+/// An image in the file's own form, as RGB, and in its decoder's numbers, for as many pixels as a file can have.
 fn pixels(size: usize) -> usize {
     const BYTES: usize = 16;
     (size * 10_000).max(1 << 20) * BYTES
@@ -229,19 +229,17 @@ fn kinds() -> Vec<Kind> {
     let layouts: Vec<Vec<u8>> = Layout::builtin_names()
         .map(|name| file(&format!("../../../configs/layouts/{name}.toml")))
         .collect();
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pictures");
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/images");
     let mut names: Vec<PathBuf> = std::fs::read_dir(folder)
-        .expect("pictures")
-        .map(|entry| entry.expect("picture").path())
+        .expect("images")
+        .map(|entry| entry.expect("image").path())
         .filter(|path| {
             path.extension()
                 .is_some_and(|e| e != "py" && e != "safetensors")
         })
         .collect();
     names.sort();
-    let pictures = names
-        .iter()
-        .map(|name| std::fs::read(name).expect("picture"));
+    let images = names.iter().map(|name| std::fs::read(name).expect("image"));
     vec![
         kind(
             "tsv",
@@ -293,10 +291,10 @@ fn kinds() -> Vec<Kind> {
         ),
         kind(
             "image",
-            pictures.collect(),
-            picture,
-            names_the_picture,
-            structured::picture,
+            images.collect(),
+            image,
+            names_the_image,
+            structured::image,
             pixels,
         ),
     ]
@@ -474,7 +472,7 @@ fn damaged_files_are_refused_with_a_place_or_read() {
     let kinds = kinds();
     for kind in &kinds {
         for good in &kind.good {
-            // The pictures of formats that are not read are there to be refused.
+            // The images of formats that are not read are there to be refused.
             let result = (kind.read)(good);
             assert!(
                 result.is_ok() || kind.name == "image",

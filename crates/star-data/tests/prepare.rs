@@ -66,7 +66,7 @@ fn pts(points: &[(f64, f64)]) -> String {
     )
 }
 
-fn picture(path: &Path, n: u32) {
+fn image(path: &Path, n: u32) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let image = RgbImage::from_fn(80, 60, |x, y| Rgb([x as u8, y as u8, n as u8]));
     image.save(path).unwrap();
@@ -74,7 +74,7 @@ fn picture(path: &Path, n: u32) {
 
 fn face(root: &Path, name: &str, n: u32) {
     let path = root.join(name);
-    picture(&path, n);
+    image(&path, n);
     fs::write(path.with_extension("pts"), pts(&points(n))).unwrap();
 }
 
@@ -144,7 +144,7 @@ fn every_list_has_its_faces() {
     }
 }
 
-/// The lists and their faces, without the folders above the parts.
+/// The annotation files and their faces, without the folders above the parts.
 fn faces_below(
     scratch: &Scratch,
     above: &str,
@@ -245,7 +245,7 @@ fn mirrored_copies_are_left_out_where_their_originals_are() {
     // No originals of these: of the first not at all, of the second without its points.
     face(&root, "afw/c_mirror.png", 20);
     face(&root, "afw/d_mirror.png", 21);
-    picture(&root.join("afw/d.png"), 22);
+    image(&root.join("afw/d.png"), 22);
     let report = scratch.prepare();
     let lists: Vec<_> = faces_below(&scratch, "", &report);
     let train = ["afw/a.png", "afw/c_mirror.png", "afw/d_mirror.png"].map(String::from);
@@ -266,7 +266,7 @@ fn mirrored_copies_are_left_out_where_their_originals_are() {
 fn landmarks_are_zero_based_and_the_crop_follows_the_rule() {
     let scratch = Scratch::new();
     face(&scratch.root(), "afw/a b.png", 3);
-    let rules = [CropRule::default(), CropRule::LISTS, CropRule::DEMO];
+    let rules = [CropRule::default(), CropRule::PUBLISHED, CropRule::DEMO];
     for rule in rules {
         let config = PrepareConfig { crop: rule };
         prepare_300w(scratch.root(), scratch.out(), &config).unwrap();
@@ -287,8 +287,8 @@ fn what_cannot_be_used_is_reported_with_file_and_line() {
     let scratch = Scratch::new();
     let root = scratch.root();
     face(&root, "afw/good one.png", 0);
-    picture(&root.join("afw/no points.png"), 1);
-    fs::write(root.join("afw/no picture.pts"), pts(&points(1))).unwrap();
+    image(&root.join("afw/no points.png"), 1);
+    fs::write(root.join("afw/no image.pts"), pts(&points(1))).unwrap();
     face(&root, "afw/broken.png", 2);
     let text = pts(&points(2)).replacen("version", "vers", 1);
     fs::write(root.join("afw/broken.pts"), text).unwrap();
@@ -306,7 +306,7 @@ fn what_cannot_be_used_is_reported_with_file_and_line() {
         "afw/broken.pts:1: ",
         "afw/damaged.png: ",
         "afw/flat.pts: ",
-        "afw/no picture.pts: no picture",
+        "afw/no image.pts: no image",
         "afw/no points.png: no .pts",
         "afw/short.pts:2: n_points is 67",
         "elsewhere/: 1 .pts files",
@@ -321,7 +321,7 @@ fn what_cannot_be_used_is_reported_with_file_and_line() {
 }
 
 #[test]
-fn a_picture_that_is_cut_off_is_used_and_named() {
+fn a_image_that_is_cut_off_is_used_and_named() {
     let scratch = Scratch::new();
     face(&scratch.root(), "afw/a.png", 0);
     face(&scratch.root(), "afw/cut.png", 1);
@@ -330,7 +330,7 @@ fn a_picture_that_is_cut_off_is_used_and_named() {
     fs::write(&file, &bytes[..bytes.len() - 20]).unwrap();
     let report = scratch.prepare();
     assert_eq!((report.faces, report.skipped.len()), (2, 0));
-    let told = "1 pictures are cut off and used as far as they go: afw/cut.png";
+    let told = "1 images are cut off and used as far as they go: afw/cut.png";
     assert!(
         report.notes.iter().any(|note| note == told),
         "{:?}",
@@ -386,7 +386,7 @@ fn figures_doubles_and_leaks() {
     let scratch = Scratch::new();
     let root = scratch.root();
     face(&root, "afw/a.png", 0);
-    // The same picture and points under another name, and the same picture with other points in a test folder.
+    // The same image and points under another name, and the same image with other points in a test folder.
     face(&root, "afw/again.png", 0);
     face(&root, "ibug/leak.png", 0);
     let mut moved = points(0);
@@ -450,7 +450,7 @@ fn nothing_found_says_what_was_looked_for() {
     );
 }
 
-/// A line of a WFLW list: 98 points from (10, 20), a box, attributes, the picture's name.
+/// A line of a WFLW annotation file: 98 points from (10, 20), a box, attributes, the image's name.
 fn wflw_line(tags: &str, name: &str) -> String {
     let points: Vec<String> = (0..98)
         .map(|i| format!("{}.5 {}", 10 + i % 49, 20 + i / 5))
@@ -464,8 +464,8 @@ fn wflw_lists_keep_attributes_and_zero_based_pixels() {
     let root = scratch.root();
     let lists = root.join("WFLW_annotations/list_98pt_rect_attr_train_test");
     fs::create_dir_all(&lists).unwrap();
-    picture(&root.join("WFLW_images/0--Parade/a face.png"), 1);
-    picture(&root.join("WFLW_images/b.png"), 2);
+    image(&root.join("WFLW_images/0--Parade/a face.png"), 1);
+    image(&root.join("WFLW_images/b.png"), 2);
     let lines = [
         wflw_line("0 1 0 0 1 0", "0--Parade/a face.png"),
         String::new(),

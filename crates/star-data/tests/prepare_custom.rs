@@ -29,7 +29,7 @@ const HEADER: &str = "image,x0,y0,x1,y1,x2,y2";
 struct Scratch(PathBuf);
 
 impl Scratch {
-    /// With pictures `0.png` to `9.png` of 80 x 60 pixels.
+    /// With images `0.png` to `9.png` of 80 x 60 pixels.
     fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
@@ -56,7 +56,7 @@ impl Scratch {
         CustomConfig {
             points,
             layout: layout(),
-            test_share: None,
+            test_fraction: None,
             seed: None,
             one_based: false,
             common: PrepareConfig::default(),
@@ -92,7 +92,7 @@ fn layout() -> Layout {
     Layout::from_toml_str(LAYOUT, Path::new("layout.toml")).unwrap()
 }
 
-/// A usable row for picture `n`, without the split.
+/// A usable row for image `n`, without the split.
 fn row(n: usize) -> String {
     format!("{n}.png,10,20,30,{},50,20", 30 + n)
 }
@@ -179,9 +179,9 @@ fn pixels_from_one() {
 }
 
 #[test]
-fn the_seeded_share_keeps_pictures_together() {
+fn the_seeded_share_keeps_images_together() {
     let scratch = Scratch::new();
-    // The first picture is also there under another name.
+    // The first image is also there under another name.
     fs::copy(scratch.0.join("0.png"), scratch.0.join("again.png")).unwrap();
     let mut rows: Vec<String> = (0..20).map(|i| row(i % 10)).collect();
     rows.push(row(0).replace("0.png", "again.png"));
@@ -189,14 +189,14 @@ fn the_seeded_share_keeps_pictures_together() {
     let mut tests = Vec::new();
     for seed in 0..8 {
         let config = CustomConfig {
-            test_share: Some(0.3),
+            test_fraction: Some(0.3),
             seed: Some(seed),
             ..scratch.config("points.csv", &text)
         };
         let report = scratch.prepare(&config);
         assert_says(
             &report.notes.join("\n"),
-            &["3 of 10 pictures", &format!("seed {seed}")],
+            &["3 of 10 images", &format!("seed {seed}")],
         );
         assert_eq!(report.leaks.len(), 0);
         let names = |list: &str| -> Vec<String> {
@@ -216,24 +216,24 @@ fn the_seeded_share_keeps_pictures_together() {
     assert!(tests.len() > 1, "the seed decides nothing");
 
     let all = CustomConfig {
-        test_share: Some(0.0),
+        test_fraction: Some(0.0),
         ..scratch.config("points.csv", &text)
     };
     let report = scratch.prepare(&all);
     assert_eq!(report.splits.len(), 1);
 
     let one = CustomConfig {
-        test_share: Some(0.5),
+        test_fraction: Some(0.5),
         ..scratch.config("points.csv", &table(HEADER, &[row(0)]))
     };
     let message = prepare_custom(&scratch.0, scratch.out(), &one).unwrap_err();
-    assert_says(&message.to_string(), &["0.5", "--test-share"]);
+    assert_says(&message.to_string(), &["0.5", "--test-fraction"]);
 }
 
 #[test]
 fn groups_stay_together_and_reach_the_lists() {
     let scratch = Scratch::new();
-    // Pictures 0 to 9: three of patient a, three of b, two of c; 8 is of nobody; 9 shows a and b.
+    // Images 0 to 9: three of patient a, three of b, two of c; 8 is of nobody; 9 shows a and b.
     let patient = |n: usize| ["a", "a", "a", "b", "b", "b", "c", "c", "", "a"][n];
     let mut rows: Vec<String> = (0..10)
         .map(|n| format!("{},{}", row(n), patient(n)))
@@ -254,7 +254,7 @@ fn groups_stay_together_and_reach_the_lists() {
     let linked = table(&header, &rows);
     let prepare = |file: &str, text: &str, seed: u64| {
         let config = CustomConfig {
-            test_share: Some(0.4),
+            test_fraction: Some(0.4),
             seed: Some(seed),
             ..scratch.config(file, text)
         };
@@ -271,7 +271,7 @@ fn groups_stay_together_and_reach_the_lists() {
     };
     for seed in 0..8 {
         let (notes, train, test) = prepare("points.csv", &csv, seed);
-        // 0.4 of a, b, c and picture 8.
+        // 0.4 of a, b, c and image 8.
         assert_says(&notes, &["2 of 4 groups", &format!("seed {seed}")]);
         assert!(patients(&train).is_disjoint(&patients(&test)));
         assert_eq!(train.len() + test.len(), 10);
@@ -285,7 +285,7 @@ fn groups_stay_together_and_reach_the_lists() {
         assert_eq!((of("4.png").as_deref(), of("8.png")), (Some("b"), None));
         let (_, from_json, _) = prepare("points.json", &json, seed);
         assert_eq!(from_json, train);
-        // A picture of two groups makes one of them.
+        // An image of two groups makes one of them.
         let (notes, train, test) = prepare("points.csv", &linked, seed);
         assert_says(&notes, &["1 of 3 groups"]);
         assert!(patients(&train).is_disjoint(&patients(&test)));
@@ -321,7 +321,7 @@ fn a_group_belongs_to_one_split() {
 #[test]
 fn rows_that_cannot_be_used_are_named_with_line_and_reason() {
     let scratch = Scratch::new();
-    fs::write(scratch.0.join("text.png"), "not a picture").unwrap();
+    fs::write(scratch.0.join("text.png"), "not an image").unwrap();
     let good = |n: usize| row(n) + ",train";
     let rows = [
         good(0),                                     // line 2
@@ -350,7 +350,7 @@ fn rows_that_cannot_be_used_are_named_with_line_and_reason() {
         (7, &["x0 is NaN"]),
         (8, &["x0"]),
         (9, &["absent.png"]),
-        (10, &["text.png", "picture"]),
+        (10, &["text.png", "image"]),
         (11, &["0.png", "split test", "split train on line 2"]),
         (12, &["split is empty"]),
         (13, &["../x"]),

@@ -20,13 +20,13 @@ use star_data::{
     Affine, AugmentConfig, Batch, BoxSide, CropBox, CropRule, DataError, Draws, Face, FacePlan,
     FaceSource, GeometryDraws, HoldOut, HostBatch, Layout, Loader, LoaderConfig, Point, Recropped,
     SampleMaker, Subset, TsvFaces, TsvRow,
-    check::{Kind, check_lists},
+    check::{Kind, check_annotations},
     crop::{crop_matrix, denormalise_point, normalise_point},
     decode::{decode_bytes, decode_file},
+    photometric::blur,
     rng::{mix, permutation, sample_rng},
     split_held_out,
     targets::{curve, edge_maps, expand_point_maps, point_profiles},
-    textures::blur,
     tsv::{parse_tsv, write_tsv},
     warp::warp,
 };
@@ -306,7 +306,7 @@ fn points_and_pixels_move_together() {
         let mut compared = 0;
         for _ in 0..300 {
             let (crop, draws) = random_plan(&mut rng);
-            // A soft dot, at least a few crop pixels and a few picture pixels wide, so that sampling it says where it is.
+            // A soft dot, at least a few crop pixels and a few image pixels wide, so that sampling it says where it is.
             let spot = Point::new(
                 crop.center.x + 40.0 * crop.scale * (rng.random::<f64>() - 0.5),
                 crop.center.y + 40.0 * crop.scale * (rng.random::<f64>() - 0.5),
@@ -318,7 +318,7 @@ fn points_and_pixels_move_together() {
                 Rgb([(255.0 * (-d * d / (2.0 * sigma * sigma)).exp()).round() as u8; 3])
             });
             let plan = FacePlan::new(&crop, 500, &layout, SIZE, &draws);
-            // A point's place in the mirrored picture depends on where annotations count from; the dot's does not.
+            // A point's place in the mirrored image depends on where annotations count from; the dot's does not.
             let mut annotated = spot;
             if draws.flip {
                 annotated.x += 1.0 - layout.flip_offset;
@@ -326,9 +326,9 @@ fn points_and_pixels_move_together() {
             let expected = plan.points.apply(annotated);
             let reach = 4.0 * sigma * k;
             let inside = |v: f64| v > reach && v < f64::from(SIZE) - reach;
-            let in_picture = |v: f64| v > 4.0 * sigma && v < 499.0 - 4.0 * sigma;
+            let in_image = |v: f64| v > 4.0 * sigma && v < 499.0 - 4.0 * sigma;
             if ![expected.x, expected.y].into_iter().all(inside)
-                || ![spot.x, spot.y].into_iter().all(in_picture)
+                || ![spot.x, spot.y].into_iter().all(in_image)
             {
                 continue;
             }
@@ -399,7 +399,7 @@ fn warp_is_bilinear_everywhere() {
 }
 
 #[test]
-fn blur_keeps_a_flat_picture() {
+fn blur_keeps_a_flat_image() {
     for k in 0..13 {
         for (w, h) in [(1, 1), (1, 9), (5, 2), (20, 20)] {
             let mut image = RgbImage::from_pixel(w, h, Rgb([0, 77, 255]));
@@ -603,15 +603,18 @@ fn draws_happen_at_their_rates() {
     let mut rng = sample_rng(11, 0, 0);
     let n = 4000;
     let draws: Vec<Draws> = (0..n).map(|_| Draws::draw(&config, 4, &mut rng)).collect();
-    let share =
+    let fraction =
         |f: &dyn Fn(&Draws) -> bool| draws.iter().filter(|d| f(d)).count() as f64 / f64::from(n);
     for (ours, rate) in [
-        (share(&|d| d.flip), config.flip),
-        (share(&|d| d.textures.occlusion.is_some()), config.occlusion),
-        (share(&|d| d.textures.blur.is_some()), config.blur),
-        (share(&|d| d.textures.gamma.is_some()), config.gamma),
-        (share(&|d| d.textures.noise.is_some()), config.noise),
-        (share(&|d| d.textures.gray), config.gray),
+        (fraction(&|d| d.flip), config.flip),
+        (
+            fraction(&|d| d.photometric.occlusion.is_some()),
+            config.occlusion,
+        ),
+        (fraction(&|d| d.photometric.blur.is_some()), config.blur),
+        (fraction(&|d| d.photometric.gamma.is_some()), config.gamma),
+        (fraction(&|d| d.photometric.noise.is_some()), config.noise),
+        (fraction(&|d| d.photometric.gray), config.gray),
     ] {
         assert!((ours - rate).abs() < 0.04, "{ours}, not {rate}");
     }
@@ -800,9 +803,9 @@ fn a_group_is_held_out_as_a_whole() {
             .map(|_| 7 * (rng.random::<u64>() % most) as usize + 3)
             .collect();
         let distinct: BTreeSet<usize> = groups.iter().copied().collect();
-        let share = 0.05 + 0.9 * rng.random::<f64>();
-        let count = ((distinct.len() as f64 * share).round() as usize).max(1);
-        let split = split_held_out(&groups, HoldOut::Fraction(share), seed);
+        let fraction = 0.05 + 0.9 * rng.random::<f64>();
+        let count = ((distinct.len() as f64 * fraction).round() as usize).max(1);
+        let split = split_held_out(&groups, HoldOut::Fraction(fraction), seed);
         if count >= distinct.len() {
             let error = split.expect_err("nothing left").to_string();
             assert!(
@@ -888,8 +891,8 @@ fn faces_of_one_image_or_group_belong_together() {
     let source: Arc<dyn FaceSource> = Arc::new(plain);
     let subset = Subset::new(Arc::clone(&source), vec![5, 3, 1]).expect("subset");
     assert_eq!(subset.groups().expect("groups"), [3, 1, 1]);
-    let disturbed = Recropped::disturbed(source, 0.1, 0);
-    assert_eq!(disturbed.groups().expect("groups"), [0, 1, 0, 1, 2, 3]);
+    let jittered = Recropped::jittered(source, 0.1, 0);
+    assert_eq!(jittered.groups().expect("groups"), [0, 1, 0, 1, 2, 3]);
 }
 
 #[test]
@@ -968,7 +971,7 @@ fn splits_are_fair_and_fixed() {
             .expect("split")
             .1
     );
-    // Spread over the list: a stretch of it has its share.
+    // Spread over the annotation file: a stretch of it has its share.
     let early = held_out.iter().filter(|&&i| i < 500).count();
     assert!((30..70).contains(&early), "{early}");
     assert_eq!(
@@ -1025,7 +1028,10 @@ fn boxes_become_crops() {
         Point::new(50.0, 50.0),
     ];
     assert_eq!(
-        CropRule::LISTS.crop_of_points(&points).expect("crop").scale,
+        CropRule::PUBLISHED
+            .crop_of_points(&points)
+            .expect("crop")
+            .scale,
         1.0
     );
     assert!((CropRule::DEMO.crop_of_points(&points).expect("crop").scale - 0.525).abs() < 1e-12);
@@ -1111,7 +1117,7 @@ fn lists_survive_writing() {
     write_tsv(&path, &rows).expect("written");
     assert_eq!(std::fs::read_to_string(&path).expect("text"), plain);
 
-    // Missing pictures are found at opening, all of them.
+    // Missing images are found at opening, all of them.
     let error = TsvFaces::open(&path, &folder.0, layout.clone())
         .expect_err("missing")
         .to_string();
@@ -1123,12 +1129,12 @@ fn lists_survive_writing() {
     for name in ["a b/ü.png", "c.png"] {
         RgbImage::from_pixel(3, 2, Rgb([1, 2, 3]))
             .save(folder.0.join(name))
-            .expect("picture");
+            .expect("image");
     }
     let faces = TsvFaces::open(&path, &folder.0, layout).expect("open");
     assert_eq!(faces.face(1).expect("face").image.dimensions(), (3, 2));
     assert!(faces.face(2).is_err());
-    // A picture that was replaced by something else since.
+    // An image that was replaced by something else since.
     std::fs::write(folder.0.join("c.png"), "<html>").expect("write");
     assert!(
         faces
@@ -1225,7 +1231,7 @@ fn a_check_counts_pixels_as_the_layout_does() {
     let folder = Folder::new("first pixel");
     RgbImage::from_pixel(100, 90, Rgb([9, 9, 9]))
         .save(folder.0.join("a.png"))
-        .expect("picture");
+        .expect("image");
     // COFW's pixels are counted from 1, those of the others from 0.
     for (name, first) in [("cofw29", 1.0), ("ibug68", 0.0)] {
         let layout = Layout::builtin(name).expect("built in");
@@ -1236,7 +1242,8 @@ fn a_check_counts_pixels_as_the_layout_does() {
             face.landmarks[0] = place;
             let list = folder.0.join("list.tsv");
             write_tsv(&list, &[face]).expect("written");
-            let report = check_lists(&[list], &folder.0, &layout, |_, _| {}).expect("checked");
+            let report =
+                check_annotations(&[list], &folder.0, &layout, |_, _| {}).expect("checked");
             report.of(Kind::PointsOutside).count() == 1
         };
         for (dx, dy, expected) in [
@@ -1300,7 +1307,7 @@ fn list_mistakes_name_line_and_column() {
             "{says}: {error}"
         );
     }
-    // The first line of a list without a header is a face like the others: damaged, it is reported and not taken for a header.
+    // The first line of an annotation file without a header is a face like the others: damaged, it is reported and not taken for a header.
     let mut damaged = columns.clone();
     damaged[3] = "o.3";
     assert!(
@@ -1389,7 +1396,7 @@ fn damaged_lists_never_panic() {
 }
 
 #[test]
-fn pictures_of_every_kind_decode() {
+fn images_of_every_kind_decode() {
     use image::{DynamicImage, GrayImage, ImageBuffer, ImageFormat, Luma, Rgba, RgbaImage};
     let encode = |image: DynamicImage, format: ImageFormat| {
         let mut bytes = std::io::Cursor::new(Vec::new());
@@ -1424,11 +1431,9 @@ fn pictures_of_every_kind_decode() {
         (2, 3)
     );
 
-    // Cut off, empty, not a picture, absurdly large.
+    // Cut off, empty, not an image, absurdly large.
     for bytes in [&jpeg[..20], &[][..], b"GIF89a", b"<html>"] {
-        let error = decode_bytes(bytes, name)
-            .expect_err("no picture")
-            .to_string();
+        let error = decode_bytes(bytes, name).expect_err("no image").to_string();
         assert!(error.contains("wrong-extension.txt"), "{error}");
     }
     let mut bmp = encode(

@@ -1,4 +1,4 @@
-//! The published parts of a list, and the same faces through other crops.
+//! The published parts of an annotation file, and the same faces through other crops.
 
 use std::sync::Arc;
 
@@ -127,7 +127,7 @@ fn mirrored_copies_are_in_no_published_subset() {
     );
 }
 
-/// Faces in a grey picture, all cropped alike.
+/// Faces in a grey image, all cropped alike.
 struct Plain(Layout);
 
 const OWN: CropBox = CropBox {
@@ -191,22 +191,22 @@ fn crops_are_replaced() {
 }
 
 #[test]
-fn disturbed_crops_have_the_spread_asked_for() {
-    let share = 0.08;
-    let faces = Recropped::disturbed(plain(), share, 3);
-    let again = Recropped::disturbed(plain(), share, 3);
-    let other = Recropped::disturbed(plain(), share, 4);
+fn jittered_crops_have_the_spread_asked_for() {
+    let fraction = 0.08;
+    let faces = Recropped::jittered(plain(), fraction, 3);
+    let again = Recropped::jittered(plain(), fraction, 3);
+    let other = Recropped::jittered(plain(), fraction, 4);
     let crop = |faces: &Recropped, i| faces.face(i).expect("a face").crop;
     let mut squares = [0.0; 3];
     for i in 0..2000 {
-        let disturbed = crop(&faces, i);
-        assert_eq!(disturbed, crop(&again, i));
-        assert_ne!(disturbed, crop(&other, i));
+        let jittered = crop(&faces, i);
+        assert_eq!(jittered, crop(&again, i));
+        assert_ne!(jittered, crop(&other, i));
         let width = 200.0 * OWN.scale;
         let moved = [
-            (disturbed.center.x - OWN.center.x) / width,
-            (disturbed.center.y - OWN.center.y) / width,
-            (disturbed.scale / OWN.scale).ln(),
+            (jittered.center.x - OWN.center.x) / width,
+            (jittered.center.y - OWN.center.y) / width,
+            (jittered.scale / OWN.scale).ln(),
         ];
         for (square, moved) in squares.iter_mut().zip(moved) {
             *square += moved * moved / 2000.0;
@@ -214,6 +214,6 @@ fn disturbed_crops_have_the_spread_asked_for() {
     }
     for square in squares {
         // 2,000 draws know a standard deviation to 1.6 %.
-        assert!((square.sqrt() / share - 1.0).abs() < 0.08, "{squares:?}");
+        assert!((square.sqrt() / fraction - 1.0).abs() < 0.08, "{squares:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Anti-aliased drawing on an RGB picture.
+//! Anti-aliased drawing on an RGB image.
 
 use image::RgbImage;
 use star_data::Point;
@@ -18,9 +18,9 @@ fn paint(ink: Ink) -> Paint<'static> {
     paint
 }
 
-/// An opaque picture to draw on. Coordinates are pixels with centres at integers, as everywhere in this project.
+/// An opaque image to draw on. Coordinates are pixels with centres at integers, as everywhere in this project.
 pub(super) struct Canvas {
-    /// None for a picture without pixels, on which nothing can be drawn.
+    /// None for an image without pixels, on which nothing can be drawn.
     pixels: Option<Pixmap>,
     size: (u32, u32),
 }
@@ -40,7 +40,7 @@ impl Canvas {
         }
     }
 
-    /// The picture. Opaque pixels are the same premultiplied and not.
+    /// The image. Opaque pixels are the same premultiplied and not.
     pub fn into_image(self) -> RgbImage {
         let mut image = RgbImage::new(self.size.0, self.size.1);
         if let Some(pixels) = &self.pixels {

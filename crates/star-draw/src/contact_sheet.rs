@@ -5,7 +5,7 @@ use star_data::{Affine, Covariance, CropBox, Edge, Point, crop_matrix, warp::war
 
 use super::overlay::{Overlay, Palette};
 
-/// Pictures are sampled at up to this many times the tile's size before they are reduced to it, so that large faces do not flicker.
+/// Images are sampled at up to this many times the tile's size before they are reduced to it, so that large faces do not flicker.
 const MOST_OVERSAMPLING: u32 = 4;
 
 /// How a sheet is laid out.
@@ -37,9 +37,9 @@ impl Default for SheetOptions {
 /// One face for a sheet. Points are in pixels of `image`.
 #[derive(Clone, Copy, Debug)]
 pub struct Tile<'a> {
-    /// The whole picture.
+    /// The whole image.
     pub image: &'a RgbImage,
-    /// What of the picture to show.
+    /// What of the image to show.
     pub crop: CropBox,
     /// Predicted points.
     pub points: &'a [Point],
@@ -67,7 +67,7 @@ impl<'a> Tile<'a> {
         }
     }
 
-    /// The tile as a picture of `size` x `size` pixels. A crop without a size gives a black tile.
+    /// The tile as an image of `size` x `size` pixels. A crop without a size gives a black tile.
     fn draw(&self, size: u32, palette: Palette) -> RgbImage {
         let black = || RgbImage::new(size, size);
         let span = self.crop.scale * star_data::crop::CROP_UNIT;
@@ -80,13 +80,13 @@ impl<'a> Tile<'a> {
         }
         let oversampling = ((span / f64::from(size)).ceil() as u32).clamp(1, MOST_OVERSAMPLING);
         let large = size * oversampling;
-        let Ok(picture) = warp(self.image, &crop_matrix(&self.crop, large), large, large) else {
+        let Ok(crop) = warp(self.image, &crop_matrix(&self.crop, large), large, large) else {
             return black();
         };
-        let picture = if oversampling == 1 {
-            picture
+        let crop = if oversampling == 1 {
+            crop
         } else {
-            imageops::resize(&picture, size, size, imageops::FilterType::Triangle)
+            imageops::resize(&crop, size, size, imageops::FilterType::Triangle)
         };
         // Reducing keeps corners, not pixel centres: (x + 1/2) / oversampling - 1/2.
         let k = 1.0 / f64::from(oversampling);
@@ -111,7 +111,7 @@ impl<'a> Tile<'a> {
             .spreads(&spreads)
             .reference(&reference)
             .palette(palette)
-            .draw(&picture)
+            .draw(&crop)
     }
 }
 
@@ -120,7 +120,7 @@ impl<'a> Tile<'a> {
 pub struct ContactSheet {
     options: SheetOptions,
     palette: Palette,
-    /// Drawn tiles: a sheet does not keep the pictures.
+    /// Drawn tiles: a sheet does not keep the images.
     tiles: Vec<RgbImage>,
 }
 
@@ -183,9 +183,9 @@ impl ContactSheet {
         let down = self.tiles.len().div_ceil(columns);
         let side = |count: usize| count as u32 * (tile + gutter) + gutter;
         let mut sheet = RgbImage::from_pixel(side(across), side(down), image::Rgb(background));
-        for (i, picture) in self.tiles.iter().enumerate() {
+        for (i, image) in self.tiles.iter().enumerate() {
             let at = |index: usize| i64::from(index as u32 * (tile + gutter) + gutter);
-            imageops::replace(&mut sheet, picture, at(i % columns), at(i / columns));
+            imageops::replace(&mut sheet, image, at(i % columns), at(i / columns));
         }
         sheet
     }
@@ -196,15 +196,15 @@ pub fn error_color(error: f64, limit: f64) -> [u8; 3] {
     const LOW: [f64; 3] = [44.0, 123.0, 182.0];
     const MIDDLE: [f64; 3] = [255.0, 237.0, 160.0];
     const HIGH: [f64; 3] = [215.0, 25.0, 28.0];
-    let share = error / limit;
-    if share.is_nan() {
+    let fraction = error / limit;
+    if fraction.is_nan() {
         return [128; 3];
     }
-    let share = share.clamp(0.0, 1.0);
-    let (from, to, t) = if share < 0.5 {
-        (LOW, MIDDLE, share * 2.0)
+    let fraction = fraction.clamp(0.0, 1.0);
+    let (from, to, t) = if fraction < 0.5 {
+        (LOW, MIDDLE, fraction * 2.0)
     } else {
-        (MIDDLE, HIGH, share * 2.0 - 1.0)
+        (MIDDLE, HIGH, fraction * 2.0 - 1.0)
     };
     std::array::from_fn(|i| (from[i] + (to[i] - from[i]) * t).round() as u8)
 }

@@ -303,11 +303,11 @@ struct Axis {
 impl Axis {
     /// Where a value goes on the paper; NaN if it has no place.
     fn place(&self, value: f64) -> f64 {
-        let share = match self.scale {
+        let fraction = match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
             Scale::Log => (value / self.low).ln() / (self.high / self.low).ln(),
         };
-        self.from + share * (self.to - self.from)
+        self.from + fraction * (self.to - self.from)
     }
 }
 

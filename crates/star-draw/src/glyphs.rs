@@ -1,4 +1,4 @@
-//! The few characters that pictures need, as strokes: a font file would be larger than the rest of the drawing code.
+//! The few characters that images need, as strokes: a font file would be larger than the rest of the drawing code.
 
 use star_data::Point;
 

@@ -1,4 +1,4 @@
-//! What the colours and sizes of ellipses mean, in a strip below the picture, where it hides nothing.
+//! What the colours and sizes of ellipses mean, in a strip below the image, where it hides nothing.
 
 use star_data::Point;
 
@@ -17,18 +17,18 @@ const WIDTH: f64 = 12.5;
 /// A strip less high than this cannot be read.
 const LEAST: f64 = 9.0;
 
-/// Height of the strip for a picture this wide, in pixels; None where there is no room for one.
+/// Height of the strip for an image this wide, in pixels; None where there is no room for one.
 pub(super) fn height(width: u32) -> Option<u32> {
     let width = f64::from(width);
     let height = (0.055 * width).clamp(20.0, 64.0).min(width / WIDTH);
     (height >= LEAST).then_some(height.round() as u32)
 }
 
-/// Draws the legend into the strip from `top` on, `high` pixels high, below a picture `wide` pixels wide.
+/// Draws the legend into the strip from `top` on, `high` pixels high, below an image `wide` pixels wide.
 pub(super) fn draw(surface: &mut dyn Surface, top: u32, wide: u32, high: u32, sigmas: f64) {
     let u = f64::from(high);
     let (middle, ink) = (f64::from(top) + u / 2.0 - 0.5, Ink::new(TEXT, 1.0));
-    // In the middle of the picture's width.
+    // In the middle of the image's width.
     let left = (f64::from(wide) - WIDTH * u) / 2.0;
     let at = |x: f64| Point::new(left + x * u, middle);
     let text = 0.34 * u;

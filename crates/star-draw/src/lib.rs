@@ -1,6 +1,6 @@
-//! Pictures for people: landmarks on a face, sheets of faces, training curves.
+//! Images for people: landmarks on a face, sheets of faces, training curves.
 //!
-//! Nothing here knows a network or a run: points, pictures and numbers go in, pictures come out.
+//! Nothing here knows a network or a run: points, images and numbers go in, images come out.
 
 #![forbid(unsafe_code)]
 
@@ -10,9 +10,9 @@ pub mod overlay;
 pub mod plots;
 pub mod sample_sheet;
 
+pub mod annotated_image;
 mod canvas;
 mod error;
-pub mod picture;
 pub mod svg;
 pub mod ticks;
 
@@ -21,11 +21,11 @@ mod legend;
 mod surface;
 mod vector;
 
+pub use annotated_image::AnnotatedImage;
 pub use contact_sheet::{ContactSheet, SheetOptions, Tile, error_color};
 pub use curves::{Figure, Panel, Scale, Series};
 pub use error::DrawError;
 pub use overlay::{Overlay, Palette, draw_overlays};
-pub use picture::Picture;
 pub use sample_sheet::SampleSheet;
 
 #[cfg(test)]

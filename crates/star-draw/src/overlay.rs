@@ -1,4 +1,4 @@
-//! Landmarks drawn on a picture.
+//! Landmarks drawn on an image.
 
 use image::RgbImage;
 use star_data::{Covariance, Edge, Point};
@@ -23,8 +23,8 @@ pub fn anisotropy_color(ratio: f64) -> [u8; 3] {
         [255.0, 150.0, 50.0],
         [255.0, 52.0, 92.0],
     ];
-    let share = (ratio.max(1.0).ln() / MOST_ANISOTROPIC.ln()).min(1.0);
-    let place = share * (STOPS.len() - 1) as f64;
+    let fraction = (ratio.max(1.0).ln() / MOST_ANISOTROPIC.ln()).min(1.0);
+    let place = fraction * (STOPS.len() - 1) as f64;
     let from = (place as usize).min(STOPS.len() - 2);
     let t = place - from as f64;
     std::array::from_fn(|i| {
@@ -60,7 +60,7 @@ impl Default for Palette {
     }
 }
 
-/// What to draw over one face. Everything is in pixels of the picture, with pixel centres at integers.
+/// What to draw over one face. Everything is in pixels of the image, with pixel centres at integers.
 #[derive(Clone, Copy, Debug)]
 pub struct Overlay<'a> {
     points: &'a [Point],

@@ -77,14 +77,14 @@ fn strip_width() -> u32 {
     TILES * TILE + (TILES - 1) * GUTTERS.0
 }
 
-/// Small pictures keep their pixels as squares, so that nobody takes them for sharper than they are.
-fn tile_of(picture: &RgbImage) -> RgbImage {
-    let filter = if picture.width() <= TILE {
+/// Small images keep their pixels as squares, so that nobody takes them for sharper than they are.
+fn tile_of(image: &RgbImage) -> RgbImage {
+    let filter = if image.width() <= TILE {
         imageops::FilterType::Nearest
     } else {
         imageops::FilterType::Triangle
     };
-    imageops::resize(picture, TILE, TILE, filter)
+    imageops::resize(image, TILE, TILE, filter)
 }
 
 /// The maximum over the channels of `maps`, `[channels, cells, cells]`, in colour over a faint `face`; a cell is a square.

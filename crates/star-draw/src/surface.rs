@@ -1,4 +1,4 @@
-//! What landmarks are drawn on: pixels or an SVG. Coordinates are pixels of the picture with centres at integers.
+//! What landmarks are drawn on: pixels or an SVG. Coordinates are pixels of the image with centres at integers.
 
 use star_data::Point;
 
@@ -16,7 +16,7 @@ impl Ink {
     }
 }
 
-/// Draws shapes. Shapes with a coordinate that is no number, or far outside of any picture, are left out.
+/// Draws shapes. Shapes with a coordinate that is no number, or far outside of any image, are left out.
 pub(super) trait Surface {
     /// A filled disc.
     fn disc(&mut self, center: Point, radius: f64, ink: Ink);
@@ -28,7 +28,7 @@ pub(super) trait Surface {
     fn text(&mut self, center: Point, height: f64, text: &str, ink: Ink);
 }
 
-/// Points further out than this are not drawn: no picture is that large, and path coordinates are f32.
+/// Points further out than this are not drawn: no image is that large, and path coordinates are f32.
 const FAR: f64 = 1e6;
 
 /// Where a point is when coordinates are 0 at the corner of the first pixel, not at its centre.

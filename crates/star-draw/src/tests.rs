@@ -181,7 +181,7 @@ fn points_without_a_place_are_left_out() {
 }
 
 #[test]
-fn degenerate_spreads_and_pictures_are_drawn() {
+fn degenerate_spreads_and_images_are_drawn() {
     let at = [Point::new(16.0, 16.0); 3];
     let spreads = [
         Covariance {
@@ -231,7 +231,7 @@ fn lines_grow_with_the_face() {
 }
 
 #[test]
-fn several_faces_share_a_picture() {
+fn several_faces_share_a_image() {
     let (a, b) = ([Point::new(10.0, 10.0)], [Point::new(50.0, 40.0)]);
     let drawn = draw_overlays(&blank(64, 64), &[Overlay::new(&a), Overlay::new(&b)]);
     assert_eq!(drawn.get_pixel(10, 10).0, [255; 3]);
@@ -301,7 +301,7 @@ fn a_tile_shows_its_crop_and_points() {
         let (center, _) = moments(&inner);
         // The crop's centre lands on the middle of the pixels; its width on their number.
         let expected = Point::new(53.5 + 20.0 * 108.0 / width, 53.5 + 10.0 * 108.0 / width);
-        // Half a pixel of the oversampled picture is the convention of the crop.
+        // Half a pixel of the oversampled image is the convention of the crop.
         assert!(
             center.distance(expected) < 0.5,
             "{width}: {center:?} instead of {expected:?}"
@@ -310,8 +310,8 @@ fn a_tile_shows_its_crop_and_points() {
 }
 
 #[test]
-fn points_move_with_the_picture_they_are_drawn_on() {
-    // A dot painted into the picture, and a point on it, meet in the tile at any reduction.
+fn points_move_with_the_image_they_are_drawn_on() {
+    // A dot painted into the image, and a point on it, meet in the tile at any reduction.
     for (width, dot) in [(100.0, 2), (420.0, 6)] {
         let mut image = dark(900, 700);
         for y in 300 - dot..=300 + dot {

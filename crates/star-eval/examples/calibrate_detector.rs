@@ -14,18 +14,18 @@ const LEAST_SCORES: [f64; 5] = [0.5, 1.0, 2.0, 4.0, 8.0];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-/// One picture: every box with its offset to the annotated face.
+/// One image: every box with its offset to the annotated face.
 type Boxes = Vec<(FaceBox, Calibration)>;
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let (Some(tsv), Some(images)) = (args.next(), args.next()) else {
-        return Err("give the TSV of the faces and the folder of their pictures".into());
+        return Err("give the TSV of the faces and the folder of their images".into());
     };
     let faces = TsvFaces::open(tsv, images, Layout::builtin("ibug68")?)?;
     let detector = SeetaFace::new()?.least_score(LEAST_SCORES[0]);
     let start = Instant::now();
-    let pictures: Vec<Boxes> = (0..faces.len())
+    let images: Vec<Boxes> = (0..faces.len())
         .into_par_iter()
         .map(|index| {
             let face = faces.face(index)?;
@@ -38,26 +38,26 @@ fn main() -> Result<(), Failure> {
         .collect::<Result<_, Failure>>()?;
     let seconds = start.elapsed().as_secs_f64();
     println!(
-        "{} pictures, {:.0} ms each with {} threads",
-        pictures.len(),
-        1e3 * seconds / pictures.len() as f64,
+        "{} images, {:.0} ms each with {} threads",
+        images.len(),
+        1e3 * seconds / images.len() as f64,
         rayon::current_num_threads()
     );
 
-    println!("\n| least score | faces found | other boxes a picture |\n|---|---|---|");
+    println!("\n| least score | faces found | other boxes an image |\n|---|---|---|");
     for least in LEAST_SCORES {
         let kept = |boxes: &Boxes| boxes.iter().filter(|(b, _)| b.score >= least).count();
-        let found = pictures.iter().filter(|p| own(p, least).is_some()).count();
-        let all: usize = pictures.iter().map(kept).sum();
+        let found = images.iter().filter(|p| own(p, least).is_some()).count();
+        let all: usize = images.iter().map(kept).sum();
         println!(
             "| {least} | {:.1} % | {:.3} |",
-            100.0 * found as f64 / pictures.len() as f64,
-            (all - found) as f64 / pictures.len() as f64
+            100.0 * found as f64 / images.len() as f64,
+            (all - found) as f64 / images.len() as f64
         );
     }
 
     println!("\n| | lower quartile | median | upper quartile |\n|---|---|---|---|");
-    let offsets: Vec<Calibration> = pictures.iter().filter_map(|p| own(p, 2.0)).collect();
+    let offsets: Vec<Calibration> = images.iter().filter_map(|p| own(p, 2.0)).collect();
     for (name, value) in [
         ("dx", (|c: &Calibration| c.dx) as fn(&Calibration) -> f64),
         ("dy", |c| c.dy),

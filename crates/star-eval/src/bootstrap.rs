@@ -10,7 +10,7 @@ use crate::quantile::quantile;
 pub struct Bootstrap {
     pub resamples: usize,
     pub seed: u64,
-    /// Share of the resampled means inside the interval.
+    /// Fraction of the resampled means inside the interval.
     pub level: f64,
 }
 

@@ -1,7 +1,7 @@
 //! Calibration of the ellipses: how often the annotated point lies inside the ellipse that is drawn around the predicted one.
 //!
 //! If errors were Gaussian with a heatmap's covariance, the squared Mahalanobis distance would follow the chi-squared
-//! distribution of two degrees of freedom: mean 2, median 2 ln 2, and a share of 1 - exp(-k²/2) within k standard deviations.
+//! distribution of two degrees of freedom: mean 2, median 2 ln 2, and a fraction of 1 - exp(-k²/2) within k standard deviations.
 
 use std::f64::consts::LN_2;
 
@@ -15,7 +15,7 @@ use crate::{evaluate::PredictedFace, quantile::quantile};
 /// The ellipses that are counted, in standard deviations.
 pub const SIGMAS: [f64; 3] = [1.0, 2.0, 3.0];
 
-/// The share inside each of [`SIGMAS`] if everything were Gaussian: 39.3, 86.5 and 98.9 %.
+/// The fraction inside each of [`SIGMAS`] if everything were Gaussian: 39.3, 86.5 and 98.9 %.
 pub fn expected() -> [f64; 3] {
     SIGMAS.map(|k| 1.0 - (-k * k / 2.0).exp())
 }
@@ -33,7 +33,7 @@ pub enum Rule {
 /// How often annotated points are inside.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Coverage {
-    /// Shares inside one, two and three standard deviations.
+    /// Fractions inside one, two and three standard deviations.
     pub inside: [f64; 3],
     /// Mean squared Mahalanobis distance (2 for a Gaussian) of those that are finite.
     pub mean_squared: f64,
@@ -53,11 +53,11 @@ pub struct PointCalibration {
     pub scaled: Coverage,
 }
 
-/// One way of fitting, on all points together.
+/// One fit, on all points together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleFigures {
     pub rule: Rule,
-    /// Mean absolute distance of the three shares from the expected ones, over the points, on the faces it was fitted on.
+    /// Mean absolute distance of the three fractions from the expected ones, over the points, on the faces it was fitted on.
     pub fit_gap: f64,
     /// On the test faces.
     pub test: Coverage,
@@ -222,17 +222,22 @@ impl Calibration {
     /// The table for a terminal: all points together, then point by point.
     pub fn table(&self) -> String {
         let percent = |c: &Coverage| {
-            let [a, b, d] = c.inside.map(|share| format!("{:>6.1}", share * 100.0));
+            let [a, b, d] = c
+                .inside
+                .map(|fraction| format!("{:>6.1}", fraction * 100.0));
             format!("{a} {b} {d}")
         };
         let mut text = format!(
             "annotated points inside the ellipse of 1, 2, 3 standard deviations, in per cent ({} test faces)\n\n",
             self.test_faces
         );
-        let [a, b, c] = self.expected.map(|share| format!("{:>6.1}", share * 100.0));
-        let mut line = |name: &str, shares: &str, mean: f64, median: f64| {
-            text +=
-                &format!("{name:<28} {shares}   mean d² {mean:>8.2}   median d² {median:>6.2}\n");
+        let [a, b, c] = self
+            .expected
+            .map(|fraction| format!("{:>6.1}", fraction * 100.0));
+        let mut line = |name: &str, fractions: &str, mean: f64, median: f64| {
+            text += &format!(
+                "{name:<28} {fractions}   mean d² {mean:>8.2}   median d² {median:>6.2}\n"
+            );
         };
         line("a Gaussian", &format!("{a} {b} {c}"), 2.0, 2.0 * LN_2);
         line(
@@ -348,17 +353,17 @@ mod tests {
             .collect()
     }
 
-    /// Four standard errors of a share among the faces.
-    fn error(share: f64) -> f64 {
-        4.0 * (share * (1.0 - share) / FACES as f64).sqrt()
+    /// Four standard errors of a fraction among the faces.
+    fn error(fraction: f64) -> f64 {
+        4.0 * (fraction * (1.0 - fraction) / FACES as f64).sqrt()
     }
 
     #[test]
     fn an_honest_gaussian_covers_what_theory_says() {
         let found = calibrate(&faces(1, 0.0), &faces(2, 0.0)).unwrap();
         let honest = &found.points[0];
-        for (share, expected) in honest.raw.inside.iter().zip(expected()) {
-            assert!((share - expected).abs() < error(expected), "{share}");
+        for (fraction, expected) in honest.raw.inside.iter().zip(expected()) {
+            assert!((fraction - expected).abs() < error(expected), "{fraction}");
         }
         assert!((honest.raw.mean_squared - 2.0).abs() < 0.13);
         assert!((honest.raw.median_squared - 2.0 * LN_2).abs() < 0.13);
@@ -371,8 +376,11 @@ mod tests {
         let found = calibrate(&faces(3, 0.0), &faces(4, 0.0)).unwrap();
         for (point, factor) in found.points.iter().zip(FACTORS) {
             assert!((point.scale / factor - 1.0).abs() < 0.08, "{}", point.scale);
-            for (share, expected) in point.scaled.inside.iter().zip(expected()) {
-                assert!((share - expected).abs() < error(expected) + 0.02, "{share}");
+            for (fraction, expected) in point.scaled.inside.iter().zip(expected()) {
+                assert!(
+                    (fraction - expected).abs() < error(expected) + 0.02,
+                    "{fraction}"
+                );
             }
         }
     }

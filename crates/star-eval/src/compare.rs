@@ -182,7 +182,7 @@ pub struct Pair {
     /// Mean of NME of `a` minus NME of `b`, a fraction, over the faces on which both have finite landmarks: below 0 `a` is better.
     pub difference: f64,
     pub interval: Interval,
-    /// Shares of all faces compared on which each has the smaller error; no finite landmarks are worse than any error.
+    /// Fractions of all faces compared on which each has the smaller error; no finite landmarks are worse than any error.
     pub a_better: f64,
     pub b_better: f64,
 }
@@ -362,7 +362,7 @@ fn pair(a: usize, b: usize, nmes: &[Vec<f64>], bootstrap: &Bootstrap) -> Option<
         .map(|(a, b)| a - b)
         .filter(|d| d.is_finite())
         .collect();
-    let share = |better: &[f64], worse: &[f64]| {
+    let fraction = |better: &[f64], worse: &[f64]| {
         let pairs = better.iter().zip(worse);
         let wins = pairs.filter(|(x, y)| x < y || (x.is_finite() && !y.is_finite()));
         wins.count() as f64 / of_a.len() as f64
@@ -372,8 +372,8 @@ fn pair(a: usize, b: usize, nmes: &[Vec<f64>], bootstrap: &Bootstrap) -> Option<
         b,
         difference: mean(&differences),
         interval: bootstrap.mean_interval(&differences)?,
-        a_better: share(of_a, of_b),
-        b_better: share(of_b, of_a),
+        a_better: fraction(of_a, of_b),
+        b_better: fraction(of_b, of_a),
     })
 }
 

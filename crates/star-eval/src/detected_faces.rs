@@ -18,7 +18,7 @@ pub fn best_box<'a>(
     found: &'a [FaceBox],
     landmarks: &[Point],
 ) -> Option<&'a FaceBox> {
-    let crop = CropRule::LISTS.crop_of_points(landmarks).ok()?;
+    let crop = CropRule::PUBLISHED.crop_of_points(landmarks).ok()?;
     let side = star_data::crop::CROP_UNIT * crop.scale;
     let annotated = FaceBox {
         x: crop.center.x - side / 2.0,

@@ -31,7 +31,7 @@ pub fn normalizer(annotated: &[Point], norm: &Norm) -> Option<f64> {
 /// Failure rate and area under the CED at one threshold; NaN for no faces.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureAndAuc {
-    /// Share of faces with an NME above the last bin, or with none that is finite.
+    /// Fraction of faces with an NME above the last bin, or with none that is finite.
     #[serde(deserialize_with = "nan::read")]
     pub fr: f64,
     /// Area under the CED from 0 to the threshold, divided by the threshold.
@@ -52,13 +52,13 @@ pub fn published_bins(threshold: f64) -> usize {
     ((threshold + STEP) / STEP).ceil() as usize
 }
 
-/// The plain rule: bins end at the threshold, FR is the share above it, a perfect AUC is 1.
+/// The plain rule: bins end at the threshold, FR is the fraction above it, a perfect AUC is 1.
 pub fn fr_auc_plain(nmes: &[f64], threshold: f64) -> FailureAndAuc {
     let bins = (threshold / STEP).round() as usize + 1;
     integrate(nmes, threshold, bins)
 }
 
-/// Share of faces with an NME at or below each of the bins `0, 1e-4, ..`. NaN counts as a failure.
+/// Fraction of faces with an NME at or below each of the bins `0, 1e-4, ..`. NaN counts as a failure.
 pub fn ced(nmes: &[f64], bins: usize) -> Vec<f64> {
     let n = nmes.len() as f64;
     let mut sorted: Vec<f64> = nmes.iter().copied().filter(|e| !e.is_nan()).collect();

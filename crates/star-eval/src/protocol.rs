@@ -10,16 +10,16 @@ use star_draw::ticks::compact;
 #[serde(rename_all = "lowercase")]
 pub enum BoxSource {
     /// The annotation file's crops.
-    List,
+    Annotations,
     /// The boxes of the face detector.
     Detector,
 }
 
-/// Crops disturbed on purpose.
+/// Crops jittered on purpose.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BoxNoise {
-    /// Standard deviation of centre and size, as a share of the crop's width.
-    pub share: f64,
+    /// Standard deviation of centre and size, as a fraction of the crop's width.
+    pub fraction: f64,
     pub seed: u64,
 }
 
@@ -76,7 +76,7 @@ impl Protocol {
             (
                 "Boxes",
                 match self.boxes {
-                    BoxSource::List => "the annotation file's crops".into(),
+                    BoxSource::Annotations => "the annotation file's crops".into(),
                     BoxSource::Detector => "the face detector's".into(),
                 },
             ),
@@ -87,7 +87,7 @@ impl Protocol {
                     |noise| {
                         format!(
                             "{} % of the crop's width (standard deviation of centre and size), seed {}",
-                            compact(noise.share * 100.0),
+                            compact(noise.fraction * 100.0),
                             noise.seed
                         )
                     },
@@ -112,11 +112,11 @@ impl Protocol {
     /// One line for a terminal.
     pub fn line(&self) -> String {
         let mut parts = vec![match self.boxes {
-            BoxSource::List => "crops of the annotation file".to_owned(),
+            BoxSource::Annotations => "crops of the annotation file".to_owned(),
             BoxSource::Detector => "boxes of the face detector".to_owned(),
         }];
         if let Some(noise) = self.box_noise {
-            parts.push(format!("box noise {}", noise.share));
+            parts.push(format!("box noise {}", noise.fraction));
         }
         parts.push(match self.passes {
             1 => "1 pass".into(),

@@ -1,12 +1,12 @@
 //! Quantiles of a list of numbers.
 
-/// The value below which `share` of the values lie, in proportion between its two neighbours; sorts them. NaN for none.
-pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+/// The value below which `fraction` of the values lie, in proportion between its two neighbours; sorts them. NaN for none.
+pub fn quantile(values: &mut [f64], fraction: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let Some(last) = values.len().checked_sub(1) else {
         return f64::NAN;
     };
-    let at = share.clamp(0.0, 1.0) * last as f64;
+    let at = fraction.clamp(0.0, 1.0) * last as f64;
     let (low, high) = (values[at.floor() as usize], values[at.ceil() as usize]);
     // The difference of equal infinities is no number.
     if low == high {
@@ -18,7 +18,7 @@ pub fn quantile(values: &mut [f64], share: f64) -> f64 {
 /// The lower quartile, the median and the upper quartile, interpolated between neighbours; None of nothing.
 pub fn quartiles(values: impl IntoIterator<Item = f64>) -> Option<[f64; 3]> {
     let mut values: Vec<f64> = values.into_iter().collect();
-    (!values.is_empty()).then(|| [0.25, 0.5, 0.75].map(|share| quantile(&mut values, share)))
+    (!values.is_empty()).then(|| [0.25, 0.5, 0.75].map(|fraction| quantile(&mut values, fraction)))
 }
 
 #[cfg(test)]

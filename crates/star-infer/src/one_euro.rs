@@ -29,8 +29,8 @@ impl Default for OneEuroConfig {
 
 /// Filters the points of one face from frame to frame.
 ///
-/// Both coordinates of a point share the cutoff of its speed, so the result does not depend on how the picture is turned; speeds count
-/// in face sizes, so it does not depend on how many pixels the picture has.
+/// Both coordinates of a point share the cutoff of its speed, so the result does not depend on how the image is turned; speeds count
+/// in face sizes, so it does not depend on how many pixels the image has.
 #[derive(Clone, Debug)]
 pub struct OneEuro {
     config: OneEuroConfig,
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn more_pixels_or_a_turned_picture_change_nothing() {
+    fn more_pixels_or_a_turned_image_change_nothing() {
         let path: Vec<Point> = (0..30)
             .map(|i| Point::new(f64::from(i % 7), f64::from(i * i % 11)))
             .collect();

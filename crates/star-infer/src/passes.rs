@@ -44,7 +44,7 @@ mod tests {
         let mut passes = 0;
         in_passes(
             &mut crops,
-            &CropRule::LISTS,
+            &CropRule::PUBLISHED,
             3,
             |face: &&Vec<Point>| face,
             |crops| {
@@ -55,7 +55,7 @@ mod tests {
         )
         .expect("nothing fails");
         assert_eq!(passes, 3);
-        let again = CropRule::LISTS.crop_of_points(&spread).ok();
+        let again = CropRule::PUBLISHED.crop_of_points(&spread).ok();
         assert_eq!(crops, [again, again, Some(first), None]);
     }
 }

@@ -1,4 +1,4 @@
-//! Pictures in, landmarks out: points in image pixels, how sure each is, and a score.
+//! Images in, landmarks out: points in image pixels, how sure each is, and a score.
 
 use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::RgbImage;
@@ -20,13 +20,13 @@ pub struct Prediction {
     pub points: Vec<Point>,
     /// Spread of each point's heatmap, image pixels squared.
     pub covariance: Vec<Covariance>,
-    /// For each point the share of its heatmap's mass within three cells of it, 0 to 1: how far the map agrees with itself.
+    /// For each point the fraction of its heatmap's mass within three cells of it, 0 to 1: how far the map agrees with itself.
     pub scores: Vec<f64>,
     /// Mean of `scores`.
     pub score: f64,
 }
 
-/// A face to predict: a square of a picture.
+/// A face to predict: a square of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
     pub image: &'a RgbImage,
@@ -40,7 +40,7 @@ pub struct Refined {
     pub crop: CropBox,
 }
 
-/// Predicts faces of any number of pictures, `batch` at a time.
+/// Predicts faces of any number of images, `batch` at a time.
 ///
 /// With more than one pass each face is cropped again by `rule` around the points of the pass before; where they have no box
 /// (all in one place, or not finite) the crop stays.
@@ -88,7 +88,7 @@ pub fn predict_passes<B: Backend>(
     Ok(all)
 }
 
-/// Predicts the faces of one picture, each given by its crop, in one batch.
+/// Predicts the faces of one image, each given by its crop, in one batch.
 ///
 /// # Errors
 /// A crop without size.
@@ -114,8 +114,8 @@ fn predict_batch<B: Backend>(
     let side = size as u32;
     let mut input = Vec::with_capacity(views.len() * 3 * size * size);
     for view in views {
-        let picture = warp(view.image, &crop_matrix(&view.crop, side), side, side)?;
-        input.extend(network_input(&picture));
+        let crop = warp(view.image, &crop_matrix(&view.crop, side), side, side)?;
+        input.extend(network_input(&crop));
     }
     let images =
         Tensor::<B, 4>::from_data(TensorData::new(input, [views.len(), 3, size, size]), device);
@@ -148,7 +148,7 @@ fn predict_batch<B: Backend>(
         .collect()
 }
 
-/// Share of a map's mass within [`NEAR_CELLS`] of its centre of mass (normalised, `align_corners = true`: the decoder's grid).
+/// Fraction of a map's mass within [`NEAR_CELLS`] of its centre of mass (normalised, `align_corners = true`: the decoder's grid).
 fn concentration(map: &[f64], width: usize, [x, y]: [f64; 2]) -> f64 {
     let height = map.len() / width;
     let cell = |v: f64, n: usize| (v + 1.0) / 2.0 * (n as f64 - 1.0);

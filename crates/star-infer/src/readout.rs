@@ -42,7 +42,7 @@ impl Readout {
         })
     }
 
-    /// The points of face `face` of the batch; `size` is the side of the crop and `to_image` the way back from it.
+    /// The points of face `face` of the batch; `size` is the side of the crop and `to_image` its inverse.
     pub fn points(&self, face: usize, size: u32, to_image: &Affine) -> Vec<Point> {
         let landmarks = &self.landmarks[face * self.points..][..self.points];
         let points = landmarks.iter();

@@ -18,7 +18,7 @@ fn tolerance(noise: f64) -> f64 {
 #[derive(Default)]
 struct Checks {
     done: usize,
-    /// The largest share of its tolerance that a passed comparison used, and which.
+    /// The largest fraction of its tolerance that a passed comparison used, and which.
     closest: (f64, String),
     failed: Vec<String>,
 }

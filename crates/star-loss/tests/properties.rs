@@ -153,11 +153,11 @@ fn awkward_maps(height: usize, width: usize) -> Vec<(String, Vec<f64>)> {
             vec![0.5e-6 / (height * width) as f64; height * width],
         ),
     ];
-    for share in [0.01, 0.1, 0.4, 0.5, 0.501, 0.6, 0.9, 0.999] {
+    for fraction in [0.01, 0.1, 0.4, 0.5, 0.501, 0.6, 0.9, 0.999] {
         let delta = map_of(height, width, |y, x| {
-            share * 1e-6 * f64::from(y == 3 && x == 4) + 1e-12 * (x + y) as f64
+            fraction * 1e-6 * f64::from(y == 3 && x == 4) + 1e-12 * (x + y) as f64
         });
-        maps.push((format!("delta of {share} of the least sum"), delta));
+        maps.push((format!("delta of {fraction} of the least sum"), delta));
     }
     for kind in 0..6 {
         let sparse = (0..height * width)

@@ -1,4 +1,4 @@
-//! How long convolutions take, forward and backward, by Burn's own operation and by this crate's way on the CPU:
+//! How long convolutions take, forward and backward, by Burn's own operation and by this crate's kernels on the CPU:
 //! `cargo run --release -p star-model --features flex --example conv_speed -- [ROUNDS]`, with RAYON_NUM_THREADS=1 on one core.
 
 use std::time::Instant;
@@ -12,11 +12,15 @@ use star_model::{Mode, conv::ConvConfig};
 type B = Autodiff<Flex>;
 
 /// Best of `rounds`, milliseconds: forward, and backward.
-fn time(rounds: usize, x: &Tensor<B, 4>, way: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>) -> [f64; 2] {
+fn time(
+    rounds: usize,
+    x: &Tensor<B, 4>,
+    convolve: impl Fn(Tensor<B, 4>) -> Tensor<B, 4>,
+) -> [f64; 2] {
     let mut best = [f64::INFINITY; 2];
     for _ in 0..rounds {
         let start = Instant::now();
-        let y = way(x.clone());
+        let y = convolve(x.clone());
         best[0] = best[0].min(start.elapsed().as_secs_f64() * 1e3);
         let loss = y.sum();
         let start = Instant::now();

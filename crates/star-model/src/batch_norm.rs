@@ -10,7 +10,7 @@ use crate::shapes::assert_shapes;
 
 /// Added to the variance.
 pub const EPSILON: f64 = 1e-5;
-/// The share of the batch in the new running statistics.
+/// The fraction of the batch in the new running statistics.
 pub const MOMENTUM: f64 = 0.1;
 
 /// Batch normalisation over `[batch, channels, h, w]`.
@@ -97,7 +97,7 @@ impl<B: Backend> BatchNorm<B> {
         if with_relu { relu(y) } else { y }
     }
 
-    /// The fast way of one backend; `None` on all others.
+    /// The fast kernel of one backend; `None` on all others.
     #[cfg(feature = "flex")]
     fn forward_on_flex(
         &self,

@@ -136,7 +136,7 @@ pub(crate) fn assert_convolvable(x: [usize; 4], weight: [usize; 4], bias: [usize
     assert_shapes(false, "convolution", rule, &shapes);
 }
 
-/// A square "same" convolution of shapes that [`assert_convolvable`], by the way that is fastest for its shape.
+/// A square "same" convolution of shapes that [`assert_convolvable`], by the kernel that is fastest for its shape.
 ///
 /// A pointwise one is a matrix product: Burn's CPU kernels for the gradients of a convolution treat it like any other
 /// kernel size, which costs more than the products themselves.

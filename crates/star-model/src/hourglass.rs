@@ -1,4 +1,4 @@
-//! The hourglass (Newell et al. 2016): down to a small map and up again, with a detour at every size.
+//! The hourglass (Newell et al. 2016): down to a small map and up again, with a skip branch at every size.
 
 use burn::module::Module;
 use burn::tensor::Tensor;
@@ -16,7 +16,7 @@ use crate::shapes::assert_shapes;
 /// What one size of an hourglass does around the next smaller one.
 #[derive(Module, Debug)]
 pub struct HourglassLevel<B: Backend> {
-    /// The detour at this size.
+    /// The skip branch at this size.
     pub up1: ResBlock<B>,
     /// Behind the pooling, before the smaller hourglass.
     pub low1: ResBlock<B>,
@@ -101,16 +101,16 @@ impl<B: Backend> Hourglass<B> {
             Some(conv) => conv.forward(append_coords(x, previous), mode),
             None => x,
         };
-        let mut detours = Vec::with_capacity(self.levels.len());
+        let mut skips = Vec::with_capacity(self.levels.len());
         for level in &self.levels {
-            detours.push(level.up1.forward(x.clone(), mode));
-            x = level.low1.forward(halve(x), mode);
+            skips.push(level.up1.forward(x.clone(), mode));
+            x = level.low1.forward(max_pool(x), mode);
         }
         x = self.innermost.forward(x, mode);
         for level in self.levels.iter().rev() {
-            x = double(level.low3.forward(x, mode));
-            if let Some(detour) = detours.pop() {
-                x = detour + x;
+            x = upsample(level.low3.forward(x, mode));
+            if let Some(skip) = skips.pop() {
+                x = skip + x;
             }
         }
         x
@@ -134,16 +134,16 @@ impl<B: Backend> Hourglass<B> {
 }
 
 /// The maximum of 2x2 pixels; an odd last row or column is left out.
-pub fn halve<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub fn max_pool<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     #[cfg(feature = "flex")]
-    if let Some(y) = crate::flex::halve(&x) {
+    if let Some(y) = crate::flex::max_pool(&x) {
         return y;
     }
     max_pool2d(x, [2, 2], [2, 2], [0, 0], [1, 1], false)
 }
 
 /// Every pixel four times.
-pub fn double<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
+pub fn upsample<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
     let [_, _, h, w] = x.dims();
     interpolate(
         x,

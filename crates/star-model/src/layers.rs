@@ -195,7 +195,7 @@ impl Layers {
     }
 }
 
-/// The way through a network's layers.
+/// The path through a network's layers.
 struct Walk<'a>(&'a mut dyn FnMut(Layer, bool));
 
 impl Walk<'_> {

@@ -7,7 +7,7 @@ use burn::tensor::backend::Backend;
 use crate::conv::ConvConfig;
 use crate::conv_block::ConvBlock;
 use crate::coord::{COORD_CHANNELS, append_coords};
-use crate::hourglass::halve;
+use crate::hourglass::max_pool;
 use crate::mode::Mode;
 use crate::residual::ResBlock;
 
@@ -60,7 +60,7 @@ impl<B: Backend> Stem<B> {
             images
         };
         let x = self.conv.forward(x, mode);
-        let x = halve(self.block1.forward(x, mode));
+        let x = max_pool(self.block1.forward(x, mode));
         let x = self.block2.forward(x, mode);
         self.block3.forward(x, mode)
     }

@@ -1,4 +1,4 @@
-//! The fast ways on Burn's CPU backend, values and gradients, against Burn's own operations.
+//! The fast kernels on Burn's CPU backend, values and gradients, against Burn's own operations.
 #![cfg(feature = "flex")]
 
 mod support;
@@ -11,7 +11,7 @@ use burn::tensor::ops::ConvOptions;
 use burn::tensor::{Tensor, TensorData};
 use star_model::batch_norm::{BatchNorm, EPSILON, MOMENTUM};
 use star_model::conv::{Conv, ConvConfig};
-use star_model::hourglass::halve;
+use star_model::hourglass::max_pool;
 use star_model::{Compute, DEPTH, Kernel, Mode, StarNetConfig, info, kernel_calls};
 use support::formula;
 use support::{Draws, distance, floats};
@@ -21,7 +21,7 @@ type Fast = Autodiff<Flex>;
 /// Sums run in another order than Burn's.
 const TOLERANCE: f64 = 2e-5;
 
-/// kernel, channels in, channels out, height, width, batch: each runs over the borders of some block that the fast way works in.
+/// kernel, channels in, channels out, height, width, batch: each runs over the borders of some block that the fast kernel works in.
 const SHAPES: [[usize; 6]; 15] = [
     [1, 3, 5, 7, 3, 1],
     [1, 64, 64, 1, 1, 6],
@@ -69,7 +69,7 @@ fn using<T>(kernel: Kernel, times: usize, run: impl FnOnce() -> T) -> T {
     given
 }
 
-/// The largest difference, as a share of the largest value where that is above 1.
+/// The largest difference, as a fraction of the largest value where that is above 1.
 fn relative(found: &[f64], expected: &[f64]) -> f64 {
     let largest = expected.iter().fold(1.0, |m: f64, v| m.max(v.abs()));
     distance(found, expected) / largest
@@ -177,7 +177,7 @@ fn what_is_not_laid_out_in_order_is_computed_all_the_same() {
             let norm = norm.valid();
             Box::new(move |x| norm.forward_relu(x, Mode::Eval))
         }),
-        ("pooling", Box::new(halve)),
+        ("pooling", Box::new(max_pool)),
     ];
     for (layer, forward) in inference {
         let expected = floats(forward(x.clone()));
@@ -192,7 +192,7 @@ fn what_is_not_laid_out_in_order_is_computed_all_the_same() {
             Box::new(|x| strided.forward(x, Mode::Eval)),
         ),
         ("norm", Box::new(|x| norm.forward_relu(x, train))),
-        ("pooling", Box::new(halve)),
+        ("pooling", Box::new(max_pool)),
     ];
     for (layer, forward) in tracked {
         let gradient = |x: Tensor<Flex, 4>, up: Tensor<Flex, 4>| {
@@ -360,11 +360,11 @@ fn pooling_is_burns() {
             .round()
             .into_data();
         let (here, there) = (tracked::<4>(&x), tracked::<4>(&x));
-        let fast = using(Kernel::MaxPool, 1, || halve(here.clone()));
+        let fast = using(Kernel::MaxPool, 1, || max_pool(here.clone()));
         let plain = max_pool2d(there.clone(), [2, 2], [2, 2], [0, 0], [1, 1], false);
         assert_eq!(fast.dims(), plain.dims());
         assert_eq!(floats(fast.clone()), floats(plain.clone()));
-        let inference = using(Kernel::MaxPool, 1, || halve(tensor::<Flex, 4>(&x)));
+        let inference = using(Kernel::MaxPool, 1, || max_pool(tensor::<Flex, 4>(&x)));
         assert_eq!(floats(inference), floats(plain.clone()));
         if fast.shape().num_elements() == 0 {
             continue;

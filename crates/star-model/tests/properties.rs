@@ -420,7 +420,7 @@ fn batch_norm_is_exact() {
     }
 }
 
-/// Whatever way a convolution is computed: values and all gradients as Burn's own.
+/// Whatever kernel computes a convolution: values and all gradients as Burn's own.
 #[test]
 fn convolutions_equal_burns() {
     let device = Default::default();
@@ -544,7 +544,7 @@ fn smooth_config() -> StarNetConfig {
     configs().swap_remove(1).with_aam(false)
 }
 
-/// A sum over the landmarks of a training pass, the same numbers on every backend; images off by a share of up to `off`.
+/// A sum over the landmarks of a training pass, the same numbers on every backend; images off by a fraction of up to `off`.
 fn loss<B: Backend>(net: &StarNet<B>, off: f64) -> Tensor<B, 1> {
     let config = net.config();
     let mut draws = Draws::new(11);

@@ -44,18 +44,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let face = faces.face(index as usize)?;
         spent += start.elapsed();
         let k = f64::from(cell) / f64::from(face.image.width());
-        let mut picture = imageops::resize(&face.image, cell, cell, imageops::FilterType::Triangle);
+        let mut image = imageops::resize(&face.image, cell, cell, imageops::FilterType::Triangle);
         if layout != "none" {
             for p in &face.landmarks {
-                dot(&mut picture, *p, k, [255, 40, 40]);
+                dot(&mut image, *p, k, [255, 40, 40]);
             }
             for p in face.truth.iter().flatten() {
-                dot(&mut picture, *p, k, [40, 255, 90]);
+                dot(&mut image, *p, k, [40, 255, 90]);
             }
         }
         imageops::replace(
             &mut sheet,
-            &picture,
+            &image,
             i64::from(column * cell),
             i64::from(row * cell),
         );
@@ -66,8 +66,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A small square around a point of the unscaled picture.
-fn dot(picture: &mut RgbImage, p: Point, k: f64, color: [u8; 3]) {
+/// A small square around a point of the unscaled image.
+fn dot(image: &mut RgbImage, p: Point, k: f64, color: [u8; 3]) {
     let reach = 1;
     let at = |v: f64| ((v + 0.5) * k - 0.5).round() as i64;
     for dy in -reach..=reach {
@@ -76,10 +76,10 @@ fn dot(picture: &mut RgbImage, p: Point, k: f64, color: [u8; 3]) {
             if (dx == 0 || dy == 0)
                 && x >= 0
                 && y >= 0
-                && x < i64::from(picture.width())
-                && y < i64::from(picture.height())
+                && x < i64::from(image.width())
+                && y < i64::from(image.height())
             {
-                picture.put_pixel(x as u32, y as u32, image::Rgb(color));
+                image.put_pixel(x as u32, y as u32, image::Rgb(color));
             }
         }
     }

@@ -1,10 +1,10 @@
-//! The head's turn and its way onto the picture.
+//! The head's turn and its projection onto the image.
 
 use std::ops::{Add, Mul, Sub};
 
 use star_data::Point;
 
-/// A place on the head: x to the picture's right, y down, z towards the viewer; the unit is the distance between the outer eye corners of
+/// A place on the head: x to the image's right, y down, z towards the viewer; the unit is the distance between the outer eye corners of
 /// the average face, and the origin lies between the eyes on the ears' plane.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct P3 {
@@ -68,7 +68,7 @@ const DISTANCE: f64 = 7.0;
 #[derive(Clone, Debug)]
 pub(super) struct Camera {
     rows: [P3; 3],
-    /// Turn to the side, radians; positive turns the nose to the picture's right.
+    /// Turn to the side, radians; positive turns the nose to the image's right.
     pub yaw: f64,
     /// Pixels per head unit.
     pub zoom: f64,
@@ -76,7 +76,7 @@ pub(super) struct Camera {
 }
 
 impl Camera {
-    /// Angles in radians: yaw about the head's axis, then pitch (positive looks down), then roll in the picture.
+    /// Angles in radians: yaw about the head's axis, then pitch (positive looks down), then roll in the image.
     pub fn new(yaw: f64, pitch: f64, roll: f64, zoom: f64, center: Point) -> Self {
         let (sy, cy) = yaw.sin_cos();
         let (sp, cp) = pitch.sin_cos();

@@ -12,24 +12,24 @@ pub struct SynthConfig {
     pub faces: usize,
     /// Decides every face: face `i` is a function of (seed, i) and these settings.
     pub seed: u64,
-    /// Smallest width (= height) of a picture, pixels.
+    /// Smallest width (= height) of an image, pixels.
     pub image_min: u32,
-    /// Largest width (= height) of a picture, pixels.
+    /// Largest width (= height) of an image, pixels.
     pub image_max: u32,
     /// Largest turn to the side, degrees; turns are normal around 0 with 0.45 of this.
     pub yaw: f64,
     /// Largest nod, degrees; spread as `yaw`.
     pub pitch: f64,
-    /// Largest tilt in the picture plane, degrees; spread as `yaw`.
+    /// Largest tilt in the image plane, degrees; spread as `yaw`.
     pub roll: f64,
     /// How strong expressions are: 0 = none, 1 = open mouths, smiles, closed eyes, raised brows.
     pub expression: f64,
-    /// Share of faces with something in front: glasses, hand, bar, cap, dark rectangle.
+    /// Fraction of faces with something in front: glasses, hand, bar, cap, dark rectangle.
     pub occlusion: f64,
     /// How bad the camera is: 0 = clean, 1 = blur, noise, weak contrast, colour casts as in snapshots.
     pub degrade: f64,
     /// Standard deviation of an annotated contour point along its contour, as a fraction of the distance between the outer eye corners in
-    /// the picture. People agree on where a contour is, not on where along it a point belongs (paper, section 3.1).
+    /// the image. People agree on where a contour is, not on where along it a point belongs (paper, section 3.1).
     pub noise_along: f64,
     /// Standard deviation of an annotated contour point across its contour, same unit.
     pub noise_across: f64,

@@ -8,7 +8,7 @@ use super::{
 };
 use star_data::Point;
 
-/// -1 for the picture's left half of the face, +1 for its right half.
+/// -1 for the image's left half of the face, +1 for its right half.
 pub(super) const SIDES: [f64; 2] = [-1.0, 1.0];
 
 /// Steps between two control points of the face's outline.
@@ -16,7 +16,7 @@ const OUTLINE_STEPS: usize = 10;
 /// Which outline control point the jaw starts at, in front of the ear.
 const EAR_CONTROL: usize = 4;
 
-/// Everything drawn, in picture pixels, with the curves that carry landmarks as measured tracks.
+/// Everything drawn, in image pixels, with the curves that carry landmarks as measured tracks.
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     pub camera: Camera,
@@ -34,7 +34,7 @@ pub(super) struct Head {
     pub lip_outer: Track,
     pub lip_inner: Track,
     pub pupil: [Point; 2],
-    /// Distance between the outer eye corners in the picture, pixels: the unit of annotation noise.
+    /// Distance between the outer eye corners in the image, pixels: the unit of annotation noise.
     pub eye_distance: f64,
     /// Forehead from the left end of the jaw over the top to its right end.
     pub forehead: Vec<Point>,
@@ -212,7 +212,7 @@ pub(super) fn interpolate(table: &[(f64, f64)], x: f64) -> f64 {
 }
 
 impl Head {
-    /// The head's upward direction in the picture as (sine, cosine): (dy, dx) of a unit step.
+    /// The head's upward direction in the image as (sine, cosine): (dy, dx) of a unit step.
     pub fn camera_up(&self) -> (f64, f64) {
         let up = self.camera.turn(P3::new(0.0, -1.0, 0.0));
         let size = up.x.hypot(up.y).max(1e-9);
@@ -355,7 +355,7 @@ fn eye(p: &Person, shape: &Shape, camera: &Camera, side: f64) -> Track {
 /// The middle of the pupil: where the gaze puts it, but always between the lids.
 fn pupil(p: &Person, shape: &Shape, index: usize) -> P3 {
     let [outer, inner] = eye_corners(p);
-    // Gaze to the picture's right is towards the outer corner of the right eye and the inner corner of the left one.
+    // Gaze to the image's right is towards the outer corner of the right eye and the inner corner of the left one.
     let t = (0.5 - SIDES[index] * p.gaze[0] * 0.17).clamp(0.2, 0.8);
     let (top, bottom) = lids(p, index, t);
     let wanted = 0.018 - p.gaze[1] * 0.03;

@@ -1,7 +1,7 @@
 //! Synthetic faces: made from a seed, with landmarks whose true places are known.
 //!
 //! A simple head in three dimensions is given an identity, an expression and a pose, and projected. Its curves (jaw, brows, lids, nose,
-//! lips) are drawn as they are, and every layout takes its landmarks from the same curves. The *annotation* then disturbs the truth the
+//! lips) are drawn as they are, and every layout takes its landmarks from the same curves. The *annotation* then moves the truth the
 //! way people do: much along a contour, little across it, so that what the STAR loss is about can be measured.
 //!
 //! The faces are no portraits, and a network trained on them is no good on photographs. They are for trying the program without a data
@@ -68,7 +68,7 @@ impl SynthFaces {
         (person, head)
     }
 
-    /// The true landmarks of face `index` in layout order, picture pixels, without drawing it.
+    /// The true landmarks of face `index` in layout order, image pixels, without drawing it.
     pub fn truth(&self, index: usize) -> Vec<Point> {
         let (_, head) = self.head(index);
         self.sites.iter().map(|&site| head.place(site)).collect()

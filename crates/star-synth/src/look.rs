@@ -1,4 +1,4 @@
-//! Colours, hair, light and everything else that changes the picture but not the landmarks.
+//! Colours, hair, light and everything else that changes the image but not the landmarks.
 
 use super::{camera::P3, config::SynthConfig, dice::Dice, paint::canvas::Rgb};
 

@@ -1,8 +1,8 @@
-//! Who is in the picture and what they do: the numbers that decide a face's geometry.
+//! Who is in the image and what they do: the numbers that decide a face's geometry.
 
 use super::{config::SynthConfig, dice::Dice};
 
-/// Left and right are the picture's, for a face that looks at the camera; index 0 is left.
+/// Left and right are the image's, for a face that looks at the camera; index 0 is left.
 #[derive(Clone, Debug)]
 pub(super) struct Person {
     // Identity, as factors around 1 or offsets in head units.
@@ -49,11 +49,11 @@ pub(super) struct Person {
     pub yaw: f64,
     pub pitch: f64,
     pub roll: f64,
-    /// Pixels per head unit as a fraction of the picture's width.
+    /// Pixels per head unit as a fraction of the image's width.
     pub zoom: f64,
-    /// Offset of the head from the picture's middle, as a fraction of its width.
+    /// Offset of the head from the image's middle, as a fraction of its width.
     pub shift: [f64; 2],
-    /// Width and height of the picture.
+    /// Width and height of the image.
     pub size: u32,
 }
 

@@ -3,7 +3,7 @@
 use super::{head::Head, track::Track};
 use star_data::{DataError, Layout, Point};
 
-/// A curve of the head; left and right are the picture's, 0 and 1.
+/// A curve of the head; left and right are the image's, 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Curve {
     Jaw,

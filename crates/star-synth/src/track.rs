@@ -2,7 +2,7 @@
 
 use star_data::Point;
 
-/// A dense polyline in picture pixels, measured by arc length.
+/// A dense polyline in image pixels, measured by arc length.
 ///
 /// Places on it are named by `u`: whole numbers are the knots (eye corners, the chin, ...), fractions are fractions of the arc between two
 /// knots. A closed track's last point is its first, and its last knot is the first one again.

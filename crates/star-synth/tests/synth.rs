@@ -59,17 +59,17 @@ fn a_face_is_a_function_of_seed_and_index() {
     });
 }
 
-/// The layout must not change the picture, and the annotator must not change the truth.
+/// The layout must not change the image, and the annotator must not change the truth.
 #[test]
-fn pictures_do_not_depend_on_the_annotation() {
+fn images_do_not_depend_on_the_annotation() {
     let all: Vec<SynthFaces> = layouts()
         .iter()
         .map(|l| faces_of(&l.name, |_| ()))
         .collect();
     let sloppy = faces(|c| c.noise_along = 0.1);
     for index in 0..8 {
-        let pictures: Vec<Face> = all.iter().map(|f| f.face(index).unwrap()).collect();
-        assert!(pictures.iter().all(|f| f.image == pictures[0].image));
+        let images: Vec<Face> = all.iter().map(|f| f.face(index).unwrap()).collect();
+        assert!(images.iter().all(|f| f.image == images[0].image));
         let other = sloppy.face(index).unwrap();
         let usual = faces(|_| {}).face(index).unwrap();
         assert_eq!(other.image, usual.image);
@@ -198,7 +198,7 @@ fn points_are_where_the_layouts_have_them() {
 }
 
 #[test]
-fn faces_are_in_their_pictures_and_crops() {
+fn faces_are_in_their_images_and_crops() {
     let faces = faces(|_| {});
     let (mut inside, mut total) = (0, 0);
     for index in 0..300 {
@@ -238,9 +238,9 @@ fn the_crop_jitters_only_when_asked_to() {
     assert!((0.04..0.06).contains(&deviation), "{deviation}");
 }
 
-/// The disturbance has the deviations asked for, measured against the tangents that the experiment uses.
+/// The annotation noise has the deviations asked for, measured against the tangents that the experiment uses.
 #[test]
-fn disturbance_has_the_deviations_asked_for() {
+fn annotation_noise_has_the_deviations_asked_for() {
     // Small noise, so that a contour's curvature does not count.
     let (along, across, corner) = (0.010, 0.004, 0.006);
     for layout in layouts() {
@@ -290,7 +290,7 @@ fn disturbance_has_the_deviations_asked_for() {
 
 /// The default slide is large enough for curvature to show across: the larger deviation must still be along the contour by far.
 #[test]
-fn default_disturbance_is_mostly_along() {
+fn default_annotation_noise_is_mostly_along() {
     let faces = faces(|_| {});
     let (mut along, mut across, mut count) = (0.0f64, 0.0f64, 0.0f64);
     for index in 0..300 {
@@ -319,7 +319,7 @@ fn default_disturbance_is_mostly_along() {
 
 /// Without noise the annotation is the truth.
 #[test]
-fn no_noise_no_disturbance() {
+fn no_noise_leaves_the_truth() {
     let faces = faces(|c| (c.noise_along, c.noise_across, c.noise_corner) = (0.0, 0.0, 0.0));
     for index in 0..20 {
         let face = faces.face(index).unwrap();

@@ -25,7 +25,7 @@ use crate::{criterion::Criterion, error::TrainError, recipe::Recipe};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Case {
-    /// Pictures on the device -> landmarks of the last stack on the host.
+    /// Images on the device -> landmarks of the last stack on the host.
     Inference,
     /// Batch on the device -> forward, losses, backward, Adam, in the recipe's precision. Loading is not in it.
     TrainingStep,

@@ -98,24 +98,24 @@ impl<B: AutodiffBackend> Devices<B> {
                 faces,
             });
         }
-        let shares: Vec<f64> = (parts.iter())
+        let fractions: Vec<f64> = (parts.iter())
             .map(|part| part.len() as f64 / batch.len() as f64)
             .collect();
-        for ((replica, part), share) in self.replicas.iter().zip(&parts).zip(&shares) {
+        for ((replica, part), fraction) in self.replicas.iter().zip(&parts).zip(&fractions) {
             replica.order(Order {
                 net: net.unshared(),
                 batch: batch.part(part.clone()),
-                share: *share,
+                fraction: *fraction,
             })?;
         }
         let mut sum = GradientsAccumulator::new();
         let (mut tables, mut statistics) = (Vec::new(), Vec::new());
         // In the order of devices, so that the same run gives the same sums.
-        for (replica, share) in self.replicas.iter().zip(&shares) {
+        for (replica, fraction) in self.replicas.iter().zip(&fractions) {
             let part = replica.answer()?;
             sum.accumulate(net, part.params);
             tables.push(part.table);
-            statistics.push((*share, part.statistics));
+            statistics.push((*fraction, part.statistics));
         }
         average_statistics(net.clone(), statistics);
         Ok(Gradients {
@@ -173,11 +173,11 @@ struct Replica<B: AutodiffBackend> {
 }
 
 struct Order<B: AutodiffBackend> {
-    /// Shares nothing that changes with other devices' copies.
+    /// Fractions nothing that changes with other devices' copies.
     net: StarNet<B>,
     batch: HostBatch,
     /// Of the batch.
-    share: f64,
+    fraction: f64,
 }
 
 /// A device's part of a step, on the first device.
@@ -245,7 +245,7 @@ impl Objective {
     ) -> Part<B> {
         let net = order.net.fork(device);
         let (loss, table, _) = self.forward(&net, order.batch, device);
-        let loss = loss.mul_scalar(order.share);
+        let loss = loss.mul_scalar(order.fraction);
         let params = GradientsParams::from_grads(loss.backward(), &net);
         Part {
             params: params.to_device(first, &net),

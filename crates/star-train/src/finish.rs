@@ -44,7 +44,7 @@ pub struct Finished {
     pub train_seconds: f64,
 }
 
-/// The last weights, the best weights' figures, the test set (once), and the pictures.
+/// The last weights, the best weights' figures, the test set (once), and the images.
 pub(crate) fn finish<B: AutodiffBackend>(
     state: &TrainState<B>,
     setup: &Setup<B>,

@@ -45,7 +45,7 @@ pub struct DataRecipe {
     pub test: PathBuf,
     /// Folder that the TSVs' image paths are relative to.
     pub images: PathBuf,
-    /// Share of the training images that is held out, chosen by `seed`, to select the best weights. Faces of one image are held out
+    /// Fraction of the training images that is held out, chosen by `seed`, to select the best weights. Faces of one image are held out
     /// together, and so are all of a group where the annotation file has groups, of which it is the share then.
     pub held_out: f64,
     /// Settings of the generator (`source = "synth"`). Its layout is the recipe's.
@@ -132,7 +132,7 @@ pub struct TrainRecipe {
     pub log_every: usize,
     /// Threads that make samples. The batches do not depend on it.
     pub workers: usize,
-    /// MiB of decoded training pictures that are kept from epoch to epoch; 0 keeps none. The batches do not depend on it.
+    /// MiB of decoded training images that are kept from epoch to epoch; 0 keeps none. The batches do not depend on it.
     pub cache_mib: usize,
 }
 
@@ -373,12 +373,12 @@ impl Recipe {
         }
         if !(0.0..1.0).contains(&self.data.held_out) {
             return refuse(format!(
-                "data.held_out = {}: must be a share from 0 up to (not with) 1",
+                "data.held_out = {}: must be a fraction from 0 up to (not with) 1",
                 self.data.held_out
             ));
         }
         if train.selection == Selection::HeldOut && self.data.held_out == 0.0 {
-            return refuse("data.held_out = 0 leaves nothing to select the best weights on: give it a share such as 0.1, or set train.selection = \"test\" for the published protocol".into());
+            return refuse("data.held_out = 0 leaves nothing to select the best weights on: give it a fraction such as 0.1, or set train.selection = \"test\" for the published protocol".into());
         }
         if self.data.source == DataSource::Tsv && self.data.train.as_os_str().is_empty() {
             return refuse("data.source = \"tsv\" needs data.train, the TSV of the training faces (see `star prepare --help`); or set data.source = \"synth\" for synthetic faces".into());

@@ -1,4 +1,4 @@
-//! The pictures a run leaves behind.
+//! The images a run leaves behind.
 
 use std::path::Path;
 

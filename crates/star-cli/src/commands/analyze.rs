@@ -13,7 +13,7 @@ use star_infer::read_weights;
 
 use star_train::Observer;
 
-use super::over_lists::OverLists;
+use super::annotations::AnnotatedFaces;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, write_file, write_json},
@@ -38,7 +38,7 @@ pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
     #[command(flatten)]
-    lists: OverLists,
+    over: AnnotatedFaces,
     /// Annotated faces
     #[arg(long, value_name = "TSV")]
     annotations: PathBuf,
@@ -72,13 +72,13 @@ struct Document<'a> {
 
 fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     check_folder(&args.out)?;
-    let trained = read_weights::<B>(&args.lists.weights, device)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?;
     let list = &args.annotations;
     let set = EvalSet {
         title: list.display().to_string(),
-        faces: args.lists.open(list, &trained.layout)?,
+        faces: args.over.open(list, &trained.layout)?,
     };
-    let options = args.lists.options(trained.config.input_size);
+    let options = args.over.options(trained.config.input_size);
     let mut printer = Printer::default();
     let predicted = predict_set(&trained.net, &set, &options, device, &mut |done, all| {
         printer.evaluating(done, all)

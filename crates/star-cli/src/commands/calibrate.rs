@@ -14,7 +14,7 @@ use star_infer::read_weights;
 
 use star_train::Observer;
 
-use super::over_lists::OverLists;
+use super::annotations::AnnotatedFaces;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, refuse_overwriting, write_file, write_json},
@@ -35,7 +35,7 @@ pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
     #[command(flatten)]
-    lists: OverLists,
+    over: AnnotatedFaces,
     /// Annotated faces to fit the scales on
     #[arg(long, value_name = "TSV")]
     fit: PathBuf,
@@ -90,7 +90,7 @@ struct Document<'a> {
 
 fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     for file in [&args.json, &args.csv].into_iter().flatten() {
-        refuse_overwriting(file, &[&args.lists.weights, &args.fit, &args.test])?;
+        refuse_overwriting(file, &[&args.over.weights, &args.fit, &args.test])?;
         check_file(file)?;
     }
     if args.json.is_some() && args.json == args.csv {
@@ -98,15 +98,15 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
             "--json and --csv name the same file; give each its own.".into(),
         ));
     }
-    let trained = read_weights::<B>(&args.lists.weights, device)?;
-    let mut fit = args.lists.open(&args.fit, &trained.layout)?;
-    if let Some(share) = args.held_out {
-        let (_, held_out) = split_held_out(&fit.groups()?, HoldOut::Fraction(share), args.seed)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?;
+    let mut fit = args.over.open(&args.fit, &trained.layout)?;
+    if let Some(fraction) = args.held_out {
+        let (_, held_out) = split_held_out(&fit.groups()?, HoldOut::Fraction(fraction), args.seed)?;
         fit = Arc::new(Subset::new(fit, held_out)?);
     }
-    let test = args.lists.open(&args.test, &trained.layout)?;
+    let test = args.over.open(&args.test, &trained.layout)?;
 
-    let options = args.lists.options(trained.config.input_size);
+    let options = args.over.options(trained.config.input_size);
     let mut printer = Printer::default();
     let mut predict = |faces: Arc<dyn FaceSource>, list: &PathBuf| {
         let title = list.display().to_string();

@@ -10,10 +10,10 @@ use clap::Subcommand;
 use star_data::find_layout;
 use star_data::{Layout, TsvFaces};
 
-use super::over_lists::images_of;
+use super::annotations::images_of;
 use crate::error::CliError;
 
-/// Look at face lists: check them, see what the network will see, measure how fast they load
+/// Look at annotation files: check them, see what the network will see, measure how fast they load
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -37,11 +37,11 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 
 /// Which faces: what `show` and `bench` read.
 #[derive(Debug, clap::Args)]
-struct ListArgs {
-    /// Face list, in the published TSV form
+struct AnnotationArgs {
+    /// Annotation file, in the published TSV form
     #[arg(value_name = "TSV")]
     list: PathBuf,
-    /// Folder that the list's image paths start from [default: the list's folder]
+    /// Folder that the annotation file's image paths start from [default: the annotation file's folder]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Landmark layout: wflw98, ibug68, cofw29, or the path of a TOML file
@@ -49,7 +49,7 @@ struct ListArgs {
     layout: String,
 }
 
-impl ListArgs {
+impl AnnotationArgs {
     fn open(&self) -> Result<(TsvFaces, Layout), CliError> {
         let layout = find_layout(&self.layout)?;
         let images = images_of(&self.list, self.images.as_deref());

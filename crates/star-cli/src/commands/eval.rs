@@ -19,7 +19,7 @@ use star_infer::{detect::SeetaFace, read_weights};
 use star_model::StarNetConfig;
 use star_train::Observer;
 
-use super::over_lists::OverLists;
+use super::annotations::AnnotatedFaces;
 use crate::{
     backend::{BackendArgs, Job, run_on},
     error::{CliError, refuse_overwriting, write_json},
@@ -42,12 +42,12 @@ Examples:
 The weights file says which network and which landmarks it is for; nothing else is needed.
 
 --report writes DIR/index.html: one page with figures, curves, where the errors are, predicted ambiguity beside the errors made, the worst
-and the best faces; beside it every plot as SVG and every table as CSV. It shows pictures of the faces: mind their terms before you pass it on.")]
+and the best faces; beside it every plot as SVG and every table as CSV. It shows images of the faces: mind their terms before you pass it on.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
     #[command(flatten)]
-    lists: OverLists,
+    over: AnnotatedFaces,
     /// Annotated faces, in the published TSV form
     #[arg(long, value_name = "TSV")]
     annotations: PathBuf,
@@ -64,7 +64,7 @@ pub struct Args {
     #[arg(long, value_parser = threshold)]
     threshold: Option<f64>,
     /// Where the crops come from; FR is given without and with the faces that the detector misses, then as failures
-    #[arg(long, value_enum, default_value = "list")]
+    #[arg(long, value_enum, default_value = "annotations")]
     boxes: Boxes,
     /// The landmarks are of faces, although the layout is not a built-in one; with --boxes detector
     #[arg(long)]
@@ -72,8 +72,8 @@ pub struct Args {
     /// Times each face is looked at; from the second on it is cropped by the landmarks of the time before
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=5))]
     passes: u16,
-    /// Disturb the crops as a detector would: standard deviation of centre and size as a share of the width, such as 0.05 (seeded)
-    #[arg(long, value_name = "SHARE", value_parser = noise)]
+    /// Jitter the crops as a detector would: standard deviation of centre and size as a fraction of the width, such as 0.05 (seeded)
+    #[arg(long, value_name = "FRACTION", value_parser = noise)]
     box_noise: Option<f64>,
 }
 
@@ -86,16 +86,17 @@ fn threshold(text: &str) -> Result<f64, String> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Boxes {
-    /// The list's own
-    List,
-    /// A face detector's, as when nothing is given but the photo; the same faces with the list's crops are shown beside it
+    /// The annotation file's own
+    #[value(alias = "list")]
+    Annotations,
+    /// A face detector's, as when nothing is given but the photo; the same faces with the annotation file's crops are shown beside it
     Detector,
 }
 
 fn noise(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(share) if (0.0..=0.5).contains(&share) => Ok(share),
-        _ => Err("give a share from 0 to 0.5, such as 0.05".into()),
+        Ok(fraction) if (0.0..=0.5).contains(&fraction) => Ok(fraction),
+        _ => Err("give a fraction from 0 to 0.5, such as 0.05".into()),
     }
 }
 
@@ -118,7 +119,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     device: &B::Device,
 ) -> Result<ExitCode, CliError> {
     if let Some(json) = &args.json {
-        refuse_overwriting(json, &[&args.lists.weights, &args.annotations])?;
+        refuse_overwriting(json, &[&args.over.weights, &args.annotations])?;
         check_file(json)?;
     }
     if let Some(dir) = &args.report {
@@ -129,25 +130,25 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             "--box-noise stands for a detector's errors; --boxes detector has its own. Give one of them.".into(),
         ));
     }
-    if args.boxes == Boxes::List && args.find_faces {
+    if args.boxes == Boxes::Annotations && args.find_faces {
         return Err(CliError::Usage(
             "--find-faces is for --boxes detector; the crops of the annotation file need no detector.".into(),
         ));
     }
-    let trained = read_weights::<B>(&args.lists.weights, device)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?;
     if args.boxes == Boxes::Detector && !finds_faces(&trained.layout, args.find_faces) {
         return Err(CliError::Usage(format!(
             "the landmarks of {} are those of the layout `{}`, and the detector finds faces only. Leave --boxes detector out; if they are of \
              faces after all, add --find-faces.",
-            args.lists.weights.display(),
+            args.over.weights.display(),
             trained.layout.name
         )));
     }
     let mut title = args.annotations.display().to_string();
-    let mut faces = args.lists.open(&args.annotations, &trained.layout)?;
-    if let Some(share) = args.box_noise {
-        faces = Arc::new(Recropped::disturbed(faces, share, BOX_NOISE_SEED));
-        title += &format!(", crops disturbed by {share}");
+    let mut faces = args.over.open(&args.annotations, &trained.layout)?;
+    if let Some(fraction) = args.box_noise {
+        faces = Arc::new(Recropped::jittered(faces, fraction, BOX_NOISE_SEED));
+        title += &format!(", crops jittered by {fraction}");
     }
     if args.passes > 1 {
         title += &format!(", {} passes", args.passes);
@@ -155,7 +156,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     let options = EvalOptions {
         norm: args.norm,
         threshold: args.threshold.unwrap_or(0.0),
-        ..args.lists.options(trained.config.input_size)
+        ..args.over.options(trained.config.input_size)
     };
     // An unknown norm is refused before the work, not after.
     if !options.norm.is_empty() {
@@ -169,12 +170,12 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     let asked = faces.len();
     let protocol = Protocol {
         annotations: args.annotations.display().to_string(),
-        weights_file: args.lists.weights.display().to_string(),
+        weights_file: args.over.weights.display().to_string(),
         weights: trained.provenance.clone(),
         selection: trained.selected_on().map(str::to_owned),
-        boxes: BoxSource::List,
-        box_noise: args.box_noise.map(|share| BoxNoise {
-            share,
+        boxes: BoxSource::Annotations,
+        box_noise: args.box_noise.map(|fraction| BoxNoise {
+            fraction,
             seed: BOX_NOISE_SEED,
         }),
         passes: args.passes.into(),
@@ -233,7 +234,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             ..protocol.faces
         };
         let own = EvalSet {
-            title: format!("{title}, the faces found, the list's crops"),
+            title: format!("{title}, the faces found, the annotation file's crops"),
             faces: found.own,
         };
         let of_list = Protocol {
@@ -271,7 +272,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             notes: &notes,
             scores: &scores,
             faces: &predicted,
-            pictures: set.faces.as_ref(),
+            images: set.faces.as_ref(),
         };
         eval_page::write(&dir, &inputs)?;
         println!("report: {}", dir.join("index.html").display());

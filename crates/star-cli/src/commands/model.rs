@@ -182,7 +182,7 @@ fn import<B: Backend>(
     let info = WeightsInfo {
         config: &config,
         layout: &layout,
-        crop: &CropRule::LISTS,
+        crop: &CropRule::PUBLISHED,
     };
     write_weights(&loaded.net, info, &format!("{name} of {file}"), &out)?;
     println!(

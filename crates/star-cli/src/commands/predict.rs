@@ -37,40 +37,40 @@ use crate::{
     writable::check_folder,
 };
 
-/// Faces that go through the network at once, whichever pictures they are of.
+/// Faces that go through the network at once, whichever images they are of.
 const BATCH: usize = 16;
 
-/// Find the landmarks of faces in pictures and video
+/// Find the landmarks of faces in images and video
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   star predict photo.jpg                                  finds the faces itself; writes predictions/photo.json and .png
-  star predict photos/ 'more/*.jpg' --format csv --pictures none
+  star predict photos/ 'more/*.jpg' --format csv --overlay none
   star predict photo.jpg --box 120,80,200,220             the face's box is known
   star predict --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
-  find . -name '*.jpg' | star predict -                   names of pictures, one a line
-  star predict frames/ --track --smooth --format jsonl    a video as numbered pictures
-  ffmpeg -i v.mp4 -f rawvideo -pix_fmt rgb24 - | star predict --raw-video 640x360 --track --format csv --pictures none
+  find . -name '*.jpg' | star predict -                   names of images, one a line
+  star predict frames/ --track --smooth --format jsonl    a video as numbered images
+  ffmpeg -i v.mp4 -f rawvideo -pix_fmt rgb24 - | star predict --raw-video 640x360 --track --format csv --overlay none
 
 docs/predict.md describes the files that are written. Points are in image pixels, the middle of the first pixel is (0, 0).
-A picture without a face is an answer: an empty list. A picture that cannot be read does not stop the others; the exit code is 1 then.")]
+An image without a face is an answer: an empty list. An image that cannot be read does not stop the others; the exit code is 1 then.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
     /// Weights (.safetensors) [default: ibug68-small, the network inside the program]
     #[arg(long, value_name = "FILE")]
     weights: Option<PathBuf>,
-    /// Pictures, folders (with all below them), patterns in quotes ('*.jpg'), or - for names from standard input
+    /// Images, folders (with all below them), patterns in quotes ('*.jpg'), or - for names from standard input
     #[arg(value_name = "PHOTO", required_unless_present_any = ["annotations", "raw_video"])]
     inputs: Vec<PathBuf>,
     /// Folder for the results
     #[arg(long, value_name = "DIR", default_value = "predictions")]
     out: PathBuf,
 
-    /// A face's box in pixels, around its landmarks, instead of looking for faces; once for each face, the same for every picture
+    /// A face's box in pixels, around its landmarks, instead of looking for faces; once for each face, the same for every image
     #[arg(help_heading = "Faces", long = "box", id = "boxes", value_name = "X,Y,W,H", value_parser = inputs::parse_box, allow_hyphen_values = true)]
     boxes: Vec<GivenBox>,
-    /// Most faces of a picture; the most prominent are kept
+    /// Most faces of an image; the most prominent are kept
     #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["boxes", "annotations"])]
     max_faces: Option<u16>,
     /// The landmarks are of faces, although the layout is not a built-in one: use the face detector
@@ -82,10 +82,10 @@ pub struct Args {
     /// Width of the network's view over the longer side of the landmarks' box
     #[arg(help_heading = "Faces", long, value_name = "FACTOR", value_parser = positive)]
     margin: Option<f64>,
-    /// Predict the faces of a list; its crops are used, its landmarks are not
+    /// Predict the faces of an annotation file; its crops are used, its landmarks are not
     #[arg(help_heading = "Faces", long, value_name = "TSV", conflicts_with_all = ["inputs", "boxes"])]
     annotations: Option<PathBuf>,
-    /// Folder that the list's image paths start from [default: the list's folder]
+    /// Folder that the annotation file's image paths start from [default: the annotation file's folder]
     #[arg(
         help_heading = "Faces",
         long,
@@ -94,11 +94,11 @@ pub struct Args {
     )]
     images: Option<PathBuf>,
 
-    /// The pictures of a folder are the frames of a video: a face is looked for where it was in the frame before
+    /// The images of a folder are the frames of a video: a face is looked for where it was in the frame before
     #[arg(help_heading = "Video", long, conflicts_with_all = ["annotations", "boxes"])]
     track: bool,
     /// Ask the detector again about a face whose score is below this
-    #[arg(help_heading = "Video", long, value_name = "SCORE", default_value_t = LEAST_SCORE, value_parser = share, requires = "track")]
+    #[arg(help_heading = "Video", long, value_name = "SCORE", default_value_t = LEAST_SCORE, value_parser = fraction, requires = "track")]
     track_score: f64,
     /// Smooth the points from frame to frame (One-Euro filter)
     #[arg(help_heading = "Video", long, requires = "track")]
@@ -116,7 +116,7 @@ pub struct Args {
     #[arg(help_heading = "Video", long, value_name = "WIDTHxHEIGHT", value_parser = raw_video::parse_size, conflicts_with_all = ["inputs", "annotations"])]
     raw_video: Option<FrameSize>,
 
-    /// Files for programs; several with commas. json and pts: one a picture or face; jsonl and csv: one for all
+    /// Files for programs; several with commas. json and pts: one an image or face; jsonl and csv: one for all
     #[arg(
         help_heading = "Results",
         long,
@@ -125,15 +125,16 @@ pub struct Args {
         default_value = "json"
     )]
     format: Vec<Format>,
-    /// Pictures for people; several with commas
+    /// The image with its landmarks drawn over it, for people; several with commas
     #[arg(
         help_heading = "Results",
         long,
+        alias = "pictures",
         value_enum,
         value_delimiter = ',',
         default_value = "png"
     )]
-    pictures: Vec<PictureKind>,
+    overlay: Vec<OverlayFormat>,
     /// What is drawn on them; several with commas [default: points,edges,ellipses]
     #[arg(help_heading = "Results", long, value_enum, value_delimiter = ',')]
     draw: Vec<Part>,
@@ -160,18 +161,18 @@ impl Args {
     /// Refuses flags that could have no effect beside the others.
     fn check(&self) -> Result<(), CliError> {
         let refuse = |why: &str| Err(CliError::Usage(why.into()));
-        let none = self.pictures.contains(&PictureKind::None);
-        if none && self.pictures.len() > 1 {
-            return refuse("--pictures: `none` goes without other kinds");
+        let none = self.overlay.contains(&OverlayFormat::None);
+        if none && self.overlay.len() > 1 {
+            return refuse("--overlay: `none` goes without other kinds");
         }
         if none && !self.draw.is_empty() {
             return refuse(
-                "--draw says what is drawn on the images, and --pictures none asks for no images. Leave one of them out.",
+                "--draw says what is drawn on the images, and --overlay none asks for no images. Leave one of them out.",
             );
         }
         if self.sigma.is_some() && (none || !self.draws(Part::Ellipses)) {
             return refuse(
-                "--sigma is the size of the ellipses, and none are drawn. Add `ellipses` to --draw (and --pictures png), or leave --sigma out.",
+                "--sigma is the size of the ellipses, and none are drawn. Add `ellipses` to --draw (and --overlay png), or leave --sigma out.",
             );
         }
         if self.annotations.is_some() && self.margin.is_some() && self.passes == 1 {
@@ -186,9 +187,9 @@ impl Args {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// NAME.json for each picture
+    /// NAME.json for each image
     Json,
-    /// predictions.jsonl: the same, a line for each picture
+    /// predictions.jsonl: the same, a line for each image
     Jsonl,
     /// predictions.csv: a line for each face
     Csv,
@@ -197,12 +198,12 @@ enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum PictureKind {
+enum OverlayFormat {
     /// NAME.png
     Png,
     /// NAME.svg, with the photo inside
     Svg,
-    /// No pictures
+    /// No images
     None,
 }
 
@@ -233,7 +234,7 @@ fn not_negative(text: &str) -> Result<f64, String> {
     number(text, |v| v >= 0.0, "from 0 on")
 }
 
-fn share(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, String> {
     number(text, |v| (0.0..=1.0).contains(&v), "from 0 to 1")
 }
 
@@ -316,7 +317,7 @@ fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, 
         return Err(CliError::Usage(if args.raw_video.is_some() {
             "standard input had no frame".into()
         } else {
-            "no picture was named: standard input was empty".into()
+            "no image was named: standard input was empty".into()
         }));
     }
     Ok(show.finish(&args.out))
@@ -348,13 +349,13 @@ fn items<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Items, CliE
         return Ok((Box::new(raw_video::frames(size, faces)), None));
     }
     if let Some(list) = &args.annotations {
-        let pictures = inputs::of_list(list, args.images.as_deref(), &trained.layout)?;
-        let count = pictures.len() as u64;
-        return Ok((Box::new(pictures.into_iter()), Some(count)));
+        let images = inputs::of_list(list, args.images.as_deref(), &trained.layout)?;
+        let count = images.len() as u64;
+        return Ok((Box::new(images.into_iter()), Some(count)));
     }
-    let (pictures, count) = inputs::of_arguments(&args.inputs, &args.out)?;
+    let (images, count) = inputs::of_arguments(&args.inputs, &args.out)?;
     Ok((
-        Box::new(pictures.map(move |picture| Item::new(picture, faces.clone()))),
+        Box::new(images.map(move |image| Item::new(image, faces.clone()))),
         count,
     ))
 }

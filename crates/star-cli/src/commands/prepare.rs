@@ -18,7 +18,7 @@ use crate::{
 /// Complaints and notes shown before the rest is only counted.
 const SHOWN: usize = 20;
 
-/// Turn a data set, as it is handed out, into lists (TSV) that train and evaluate
+/// Turn a dataset, as it is handed out, into annotation files (TSV) that train and evaluate
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -26,7 +26,7 @@ Examples:
   star train --config configs/300w-small.toml
   star prepare custom --root mine --out mine
 
-datasets/README.md says where each data set comes from and how its folder looks.")]
+datasets/README.md says where each dataset comes from and how its folder looks.")]
 pub struct Args {
     #[command(subcommand)]
     set: Set,
@@ -37,20 +37,20 @@ enum Set {
     /// 300-W: folders of images and .pts files (afw, helen, lfpw, ibug, indoor, outdoor; as many as are there)
     #[command(name = "300w")]
     Ibug300w(Options),
-    /// WFLW: its own annotation lists beside the images
+    /// WFLW: its own annotation files beside the images
     Wflw(Options),
-    /// COFW: COFW_train_color.mat and COFW_test_color.mat; its pictures are written to OUT/cofw_images
+    /// COFW: COFW_train_color.mat and COFW_test_color.mat; its images are written to OUT/cofw_images
     Cofw(Options),
-    /// Landmarks of your own: pictures, points.csv or points.json, and layout.toml
+    /// Landmarks of your own: images, points.csv or points.json, and layout.toml
     Custom(custom::CustomOptions),
 }
 
 #[derive(Debug, clap::Args)]
 struct Options {
-    /// Folder of the data set
+    /// Folder of the dataset
     #[arg(long, value_name = "DIR")]
     root: PathBuf,
-    /// Folder for the lists; images stay where they are (COFW's, which are inside its files, go here too)
+    /// Folder for the annotation files; images stay where they are (COFW's, which are inside its files, go here too)
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
     /// How the crop follows from the landmarks' box
@@ -77,8 +77,9 @@ impl Set {
 enum Crop {
     /// The longer side of the box times --margin
     Margin,
-    /// As the published lists: the longer side, nothing around it
-    Lists,
+    /// As the published annotation files: the longer side, nothing around it
+    #[value(alias = "lists")]
+    Published,
     /// As the published demo: the shorter side times 1.05
     Demo,
 }
@@ -91,7 +92,7 @@ fn margin(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    // It may lie in the folder of the lists, which is made on the way.
+    // It may lie in the folder of the annotation files, which is made on the way.
     let json = args.set.options().json.as_deref();
     if let Some(file) = json {
         check_folder(star_files::folder_of(file))?;
@@ -124,7 +125,7 @@ fn config(options: &Options) -> Result<PrepareConfig, CliError> {
                     .into(),
             ));
         }
-        (Crop::Lists, None) => CropRule::LISTS,
+        (Crop::Published, None) => CropRule::PUBLISHED,
         (Crop::Demo, None) => CropRule::DEMO,
     };
     Ok(PrepareConfig { crop })
@@ -148,19 +149,16 @@ fn describe(report: &PrepareReport) -> String {
         );
     }
     text += &format!("face boxes: {}\n", spread(&report.face_size));
-    text += &format!("pictures: {}\n", spread(&report.image_size));
+    text += &format!("images: {}\n", spread(&report.image_size));
     text += &format!(
-        "points outside their picture: {} on {} faces (kept)\n",
+        "points outside their image: {} on {} faces (kept)\n",
         report.points_outside, report.faces_with_points_outside
     );
     let pairs = |pairs: &[[String; 2]]| -> Vec<String> {
         pairs.iter().map(|[a, b]| format!("{a} = {b}")).collect()
     };
-    text += &list("the same picture twice", &pairs(&report.duplicates));
-    text += &list(
-        "the same picture in training and test",
-        &pairs(&report.leaks),
-    );
+    text += &list("the same image twice", &pairs(&report.duplicates));
+    text += &list("the same image in training and test", &pairs(&report.leaks));
     let skipped: Vec<String> = report
         .skipped
         .iter()

@@ -38,13 +38,13 @@ use crate::{
     shipped::read_weights_or_shipped,
 };
 
-/// Faces of a picture where --max-faces does not say.
+/// Faces of an image where --max-faces does not say.
 const MOST_FACES: u16 = 32;
 
 /// Try a network in the browser: a page on this machine
 ///
 /// Drop a photo, or use the camera: points, edges and ellipses are drawn over it, and can be downloaded. The page is there for this
-/// machine only, asks nothing of any other, and keeps no picture.
+/// machine only, asks nothing of any other, and keeps no image.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -67,7 +67,7 @@ pub struct Args {
     #[arg(long)]
     open: bool,
 
-    /// Most faces of a picture that the detector finds; the most prominent are kept [default: 32]
+    /// Most faces of an image that the detector finds; the most prominent are kept [default: 32]
     #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     max_faces: Option<u16>,
     /// Passes of the network that the page begins with: each after the first sees the face cropped around the points of the pass before
@@ -247,7 +247,7 @@ fn stop_on_ctrl_c() -> Result<Arc<Notify>, CliError> {
     let asked = AtomicBool::new(false);
     let handler = move || {
         if asked.swap(true, Ordering::Relaxed) {
-            // Asked twice: the person does not want to wait for the picture that is looked at.
+            // Asked twice: the person does not want to wait for the image that is looked at.
             std::process::exit(130);
         }
         told.notify_one();

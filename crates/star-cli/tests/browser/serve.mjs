@@ -161,7 +161,7 @@ await browse("wide", { viewport: WIDE, colorScheme: "light" }, async (page, { sh
   await page.focus("#stage");
   await page.keyboard.press("0");
   await settled(page);
-  assert.ok((await view())[3] > 511, "the whole picture");
+  assert.ok((await view())[3] > 511, "the whole image");
   await page.keyboard.press("f");
   await settled(page);
 
@@ -231,7 +231,7 @@ await browse("wide", { viewport: WIDE, colorScheme: "light" }, async (page, { sh
   let refused = 0;
   await page.route("**/api/predict*", async (route) => {
     if (refused++) return route.continue();
-    const body = JSON.stringify({ error: "busy", message: "other pictures are being looked at" });
+    const body = JSON.stringify({ error: "busy", message: "other images are being looked at" });
     await route.fulfill({ status: 503, headers: { "retry-after": "1" }, contentType: "application/json", body });
   });
   await page.click("#sample");
@@ -251,12 +251,12 @@ await browse("wide", { viewport: WIDE, colorScheme: "light" }, async (page, { sh
   await answered(page, "cut off");
   await shot("cut-off");
 
-  // What is no picture.
-  await page.setInputFiles("#file", { name: "text.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(100_000, "No picture. ") });
+  // What is no image.
+  await page.setInputFiles("#file", { name: "text.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(100_000, "No image. ") });
   await page.waitForSelector("#card:not([hidden])");
   assert.match(await page.textContent("#card"), /cannot be read.*it looks like text/s);
-  await shot("no-picture");
-  await page.setInputFiles("#file", { name: "text.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(30_000_000, "No picture. ") });
+  await shot("no-image");
+  await page.setInputFiles("#file", { name: "text.jpg", mimeType: "image/jpeg", buffer: Buffer.alloc(30_000_000, "No image. ") });
   await page.waitForFunction(() => /too large/.test(window.document.getElementById("card").textContent));
 
   // No face: said kindly, and a way on.
@@ -281,9 +281,9 @@ await browse("dark", { viewport: WIDE, colorScheme: "dark" }, async (page, { sho
   await answered(page, "1 face");
   await shot("sample");
 
-  // The camera: pictures follow each other until one is kept.
+  // The camera: images follow each other until one is kept.
   await page.click("#camera");
-  await answered(page, "pictures a second");
+  await answered(page, "images a second");
   await page.waitForTimeout(2500);
   await shot("camera");
   console.log(`  ${await page.textContent("#status")}`);

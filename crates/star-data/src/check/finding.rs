@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Whether a list may be used as it is.
+/// Whether an annotation file may be used as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
@@ -18,14 +18,14 @@ pub enum Severity {
 pub enum Kind {
     BadLine,
     OtherLayout,
-    MissingPicture,
-    UnreadablePicture,
-    TruncatedPicture,
+    MissingImage,
+    UnreadableImage,
+    TruncatedImage,
     PointsElsewhere,
     CropMisses,
     SharedFace,
     Swapped,
-    SharedPicture,
+    SharedImage,
     Duplicate,
     PointsOutside,
     CropTight,
@@ -38,14 +38,14 @@ impl Kind {
     pub const ALL: [Self; 16] = [
         Self::BadLine,
         Self::OtherLayout,
-        Self::MissingPicture,
-        Self::UnreadablePicture,
-        Self::TruncatedPicture,
+        Self::MissingImage,
+        Self::UnreadableImage,
+        Self::TruncatedImage,
         Self::PointsElsewhere,
         Self::CropMisses,
         Self::SharedFace,
         Self::Swapped,
-        Self::SharedPicture,
+        Self::SharedImage,
         Self::Duplicate,
         Self::PointsOutside,
         Self::CropTight,
@@ -59,16 +59,16 @@ impl Kind {
         match self {
             Self::BadLine => "lines that are no face",
             Self::OtherLayout => "points that are not the layout's",
-            Self::MissingPicture => "pictures that are not there",
-            Self::UnreadablePicture => "pictures that cannot be read",
-            Self::TruncatedPicture => "pictures that are cut off",
-            Self::PointsElsewhere => "faces mostly outside their picture",
+            Self::MissingImage => "images that are not there",
+            Self::UnreadableImage => "images that cannot be read",
+            Self::TruncatedImage => "images that are cut off",
+            Self::PointsElsewhere => "faces mostly outside their image",
             Self::CropMisses => "crops that miss most of their face",
-            Self::SharedFace => "faces that are in two lists",
+            Self::SharedFace => "faces that are in two annotation files",
             Self::Swapped => "left and right swapped",
-            Self::SharedPicture => "pictures in two lists, other faces",
-            Self::Duplicate => "the same face twice in a list",
-            Self::PointsOutside => "points outside their picture",
+            Self::SharedImage => "images in two annotation files, other faces",
+            Self::Duplicate => "the same face twice in an annotation file",
+            Self::PointsOutside => "points outside their image",
             Self::CropTight => "crops that cut off points",
             Self::CropLoose => "crops much larger than the face",
             Self::NoSize => "faces without a size",
@@ -80,14 +80,14 @@ impl Kind {
         match self {
             Self::BadLine
             | Self::OtherLayout
-            | Self::MissingPicture
-            | Self::UnreadablePicture
-            | Self::TruncatedPicture
+            | Self::MissingImage
+            | Self::UnreadableImage
+            | Self::TruncatedImage
             | Self::PointsElsewhere
             | Self::CropMisses
             | Self::SharedFace
             | Self::Swapped => Severity::Error,
-            Self::SharedPicture
+            Self::SharedImage
             | Self::Duplicate
             | Self::PointsOutside
             | Self::CropTight
@@ -102,7 +102,7 @@ impl Kind {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
     pub kind: Kind,
-    /// The list.
+    /// The annotation file.
     pub file: String,
     /// 1-based.
     pub line: usize,
@@ -111,9 +111,9 @@ pub struct Finding {
     pub fix: String,
 }
 
-/// A list that was checked.
+/// An annotation file that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ListSummary {
+pub struct FileSummary {
     pub file: String,
     pub faces: usize,
     pub bad_lines: usize,
@@ -122,9 +122,9 @@ pub struct ListSummary {
 /// All that a check found, ordered by kind, list and line.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CheckReport {
-    pub lists: Vec<ListSummary>,
-    /// Different picture files that the lists name.
-    pub pictures: usize,
+    pub lists: Vec<FileSummary>,
+    /// Different image files that the annotation files name.
+    pub images: usize,
     pub findings: Vec<Finding>,
     /// What could not be checked, and why.
     pub notes: Vec<String>,

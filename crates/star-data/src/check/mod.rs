@@ -1,44 +1,44 @@
-//! Checks face lists before they cost a training run: every bad line and picture, points and crops that do not fit, faces that
-//! are in two lists, shapes that no face has.
+//! Checks annotation files before they cost a training run: every bad line and image, points and crops that do not fit, faces that
+//! are in two annotation files, shapes that no face has.
 //!
-//! Each picture is read once, in parallel, and forgotten; what stays in memory are the lists.
+//! Each image is read once, in parallel, and forgotten; what stays in memory are the annotation files.
 
+mod duplicates;
 mod finding;
-mod pictures;
+mod images;
 mod places;
 mod shapes;
-mod twins;
 
 use std::{
     collections::HashMap,
     path::{Path, PathBuf},
 };
 
-pub use finding::{CheckReport, Finding, Kind, ListSummary, Severity};
+pub use finding::{CheckReport, FileSummary, Finding, Kind, Severity};
 
 use crate::{
     error::DataError,
     layout::Layout,
     tsv::{TsvRow, read_tsv_leniently},
 };
-use pictures::Picture;
+use images::ImageFacts;
 
-/// One face of the lists.
+/// One face of the annotation files.
 struct Entry {
-    /// Which of the lists it is in.
+    /// Which of the annotation files it is in.
     list: usize,
     row: TsvRow,
-    /// Which of the pictures it is in.
-    picture: usize,
+    /// Which of the images it is in.
+    image: usize,
 }
 
-/// Checks lists together, such as those of training and test, whose pictures lie in `images`.
+/// Checks annotation files together, such as those of training and test, whose images lie in `images`.
 ///
-/// `progress` is called from several threads with the pictures read so far and their number.
+/// `progress` is called from several threads with the images read so far and their number.
 ///
 /// # Errors
-/// When a list cannot be read at all. What is wrong inside the lists is in the report.
-pub fn check_lists(
+/// When an annotation file cannot be read at all. What is wrong inside the annotation files is in the report.
+pub fn check_annotations(
     lists: &[PathBuf],
     images: &Path,
     layout: &Layout,
@@ -51,7 +51,7 @@ pub fn check_lists(
     let mut known: HashMap<String, usize> = HashMap::new();
     for (list, file) in lists.iter().enumerate() {
         let (rows, bad) = read_tsv_leniently(file, layout)?;
-        report.lists.push(ListSummary {
+        report.lists.push(FileSummary {
             file: names[list].clone(),
             faces: rows.len(),
             bad_lines: bad.len(),
@@ -61,8 +61,8 @@ pub fn check_lists(
                 kind: Kind::BadLine,
                 file: names[list].clone(),
                 line: 1,
-                what: "the list has no faces".into(),
-                fix: "write one face a line, or leave the list out".into(),
+                what: "the annotation file has no faces".into(),
+                fix: "write one face a line, or leave the annotation file out".into(),
             });
         }
         report.findings.extend(bad.into_iter().map(|bad| Finding {
@@ -77,17 +77,17 @@ pub fn check_lists(
             fix: "correct the line or remove it".into(),
         }));
         for row in rows {
-            let picture = *known.entry(row.path.clone()).or_insert_with(|| {
+            let image = *known.entry(row.path.clone()).or_insert_with(|| {
                 paths.push(row.path.clone());
                 paths.len() - 1
             });
-            entries.push(Entry { list, row, picture });
+            entries.push(Entry { list, row, image });
         }
     }
     drop(known);
-    report.pictures = paths.len();
+    report.images = paths.len();
 
-    let pictures = pictures::read_all(images, &paths, progress);
+    let facts = images::read_all(images, &paths, progress);
     let finding = |entry: &Entry, kind, what, fix: &str| Finding {
         kind,
         file: names[entry.list].clone(),
@@ -96,15 +96,15 @@ pub fn check_lists(
         fix: fix.into(),
     };
     for entry in &entries {
-        let picture = &pictures[entry.picture];
-        if let Some((kind, what, fix)) = picture.complaint(&entry.row.path, images) {
+        let image_facts = &facts[entry.image];
+        if let Some((kind, what, fix)) = image_facts.complaint(&entry.row.path, images) {
             report.findings.push(finding(entry, kind, what, fix));
         }
-        for (kind, what, fix) in places::complaints(&entry.row, picture.size, layout) {
+        for (kind, what, fix) in places::complaints(&entry.row, image_facts.size, layout) {
             report.findings.push(finding(entry, kind, what, fix));
         }
     }
-    for (at, kind, what, fix) in twins::complaints(&entries, &pictures, &names) {
+    for (at, kind, what, fix) in duplicates::complaints(&entries, &facts, &names) {
         report
             .findings
             .push(finding(&entries[at], kind, what, &fix));

@@ -1,11 +1,11 @@
-//! Whether a face's points, its picture and its crop fit each other.
+//! Whether a face's points, its image and its crop fit each other.
 
 use super::Kind;
 use crate::{crop::CROP_UNIT, layout::Layout, point::Point, tsv::TsvRow};
 
-/// More of a face's points than this outside its picture are no face at the rim, but another picture or another resolution.
+/// More of a face's points than this outside its image are no face at the rim, but another image or another resolution.
 const MOSTLY: f64 = 0.5;
-/// A few points just outside the crop are the published lists' habit, whose crops have no margin.
+/// A few points just outside the crop are the published annotation files' habit, whose crops have no margin.
 const CROP_TIGHT: f64 = 0.1;
 /// Crops are usually 1 to 1.5 times as wide as the face.
 const CROP_LOOSE: f64 = 3.0;
@@ -47,7 +47,7 @@ impl Bounds {
     }
 }
 
-/// What does not fit about a face. `size` is its picture's, where that can be read.
+/// What does not fit about a face. `size` is its image's, where that can be read.
 pub(super) fn complaints(
     row: &TsvRow,
     size: Option<(u32, u32)>,
@@ -55,14 +55,14 @@ pub(super) fn complaints(
 ) -> Vec<Complaint> {
     let mut found = Vec::new();
     let first = layout.first_pixel();
-    found.extend(size.and_then(|size| outside_picture(&row.landmarks, first, size)));
+    found.extend(size.and_then(|size| outside_image(&row.landmarks, first, size)));
     found.extend(crop_fit(row));
     found.extend(no_size(&row.landmarks, layout));
     found
 }
 
-/// Points beyond the outer borders of the picture's pixels, which are counted from `first`.
-fn outside_picture(points: &[Point], first: f64, (width, height): (u32, u32)) -> Option<Complaint> {
+/// Points beyond the outer borders of the image's pixels, which are counted from `first`.
+fn outside_image(points: &[Point], first: f64, (width, height): (u32, u32)) -> Option<Complaint> {
     let beyond = |v: f64, length: u32| {
         let from_border = v - first + 0.5;
         (-from_border).max(from_border - f64::from(length)).max(0.0)
@@ -74,11 +74,11 @@ fn outside_picture(points: &[Point], first: f64, (width, height): (u32, u32)) ->
     }
     let furthest = points.iter().map(out).fold(0.0, f64::max);
     let what = format!(
-        "{count} of {} points are outside the picture, which is {width} x {height} pixels, by up to {furthest:.1}",
+        "{count} of {} points are outside the image, which is {width} x {height} pixels, by up to {furthest:.1}",
         points.len()
     );
     Some(if count as f64 > MOSTLY * points.len() as f64 {
-        let fix = "is it the right picture, in the resolution that was annotated, with x before y?";
+        let fix = "is it the right image, in the resolution that was annotated, with x before y?";
         (Kind::PointsElsewhere, what, fix)
     } else {
         let fix = "fine for a face at the rim; otherwise correct the points";
@@ -93,16 +93,16 @@ fn crop_fit(row: &TsvRow) -> Option<Complaint> {
     let center = row.crop.center;
     let outside = |p: &&Point| (p.x - center.x).abs().max((p.y - center.y).abs()) > width / 2.0;
     let count = row.landmarks.iter().filter(outside).count();
-    let share = count as f64 / row.landmarks.len().max(1) as f64;
-    if share > CROP_TIGHT {
-        let kind = if share > MOSTLY {
+    let fraction = count as f64 / row.landmarks.len().max(1) as f64;
+    if fraction > CROP_TIGHT {
+        let kind = if fraction > MOSTLY {
             Kind::CropMisses
         } else {
             Kind::CropTight
         };
         let what = format!(
             "{:.0} % of the points are outside the crop, {width:.0} pixels around ({:.0}, {:.0})",
-            100.0 * share,
+            100.0 * fraction,
             center.x,
             center.y
         );

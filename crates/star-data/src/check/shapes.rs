@@ -14,7 +14,7 @@ const ODD_SHAPE: f64 = 5.0;
 /// As [`ODD_SHAPE`], for one point alone, because the slip of a single point hardly changes the distance of the whole. Turned heads
 /// move the jaw by a z-score of up to 9.
 const ODD_POINT: f64 = 12.0;
-/// Left and right are swapped when swapping them back leaves less than this share of the distance.
+/// Left and right are swapped when swapping them back leaves less than this fraction of the distance.
 const SWAPPED: f64 = 0.5;
 /// The median absolute deviation of a normal distribution of deviation 1.
 const MAD_OF_NORMAL: f64 = 0.6745;
@@ -52,7 +52,7 @@ pub(super) fn complaints(entries: &[Entry], layout: &Layout) -> (Vec<Complaint>,
                 "left and right seem swapped: swapping them back leaves {:.0} % of the distance from the mean shape",
                 100.0 * fit.swapped / fit.distance
             );
-            let fix = "swap the mirror pairs of the layout, or mirror the picture";
+            let fix = "swap the mirror pairs of the layout, or mirror the image";
             found.push((*at, Kind::Swapped, what, fix));
             continue;
         }

@@ -2,7 +2,7 @@
 
 use image::ImageFormat;
 
-/// The format of a picture that is decoded.
+/// The format of an image that is decoded.
 ///
 /// # Errors
 /// What the bytes look like instead.
@@ -16,7 +16,7 @@ pub(super) fn format(bytes: &[u8]) -> Result<ImageFormat, String> {
             format @ (ImageFormat::Jpeg | ImageFormat::Png | ImageFormat::Bmp | ImageFormat::WebP),
         ) => Ok(format),
         _ => Err(format!(
-            "is no picture that is read (JPEG, PNG, BMP, WebP): {}",
+            "is no image that is read (JPEG, PNG, BMP, WebP): {}",
             looks_like(bytes)
         )),
     }
@@ -29,7 +29,7 @@ fn looks_like(bytes: &[u8]) -> String {
         Some([b'f', b't', b'y', b'p', brand @ ..]) => Some(brand),
         _ => None,
     };
-    let picture = match brand {
+    let image = match brand {
         Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => Some("HEIC"),
         Some(b"avif" | b"avis") => Some("AVIF"),
         Some(_) => return "it looks like a film (MP4 or QuickTime); save a frame as PNG".into(),
@@ -43,7 +43,7 @@ fn looks_like(bytes: &[u8]) -> String {
         None if starts(b"P5") || starts(b"P6") => Some("PNM"),
         None => None,
     };
-    if let Some(name) = picture {
+    if let Some(name) = image {
         return format!("it looks like {name}; convert it to JPEG or PNG");
     }
     if starts(b"%PDF") {
@@ -97,7 +97,7 @@ pub(super) enum End {
     NoPixels,
 }
 
-/// Looks for the mark at the end of the picture. Only JPEG and PNG have one.
+/// Looks for the mark at the end of the image. Only JPEG and PNG have one.
 pub(super) fn end(bytes: &[u8], format: ImageFormat) -> End {
     match format {
         ImageFormat::Jpeg => jpeg_end(bytes),

@@ -1,4 +1,4 @@
-//! COFW: two MATLAB files that hold pictures and points together.
+//! COFW: two MATLAB files that hold images and points together.
 
 use std::{
     collections::VecDeque,
@@ -22,7 +22,7 @@ const SPLITS: [(&str, CofwSplit, usize); 2] = [
     ("train", CofwSplit::Train, 1345),
     ("test", CofwSplit::Test, 507),
 ];
-const PICTURES: &str = "cofw_images";
+const IMAGES: &str = "cofw_images";
 /// The archive has its files in `common/xpburgos/behavior/code/pose`; a limit also ends loops of links.
 const DEEPEST: usize = 6;
 /// Faces in memory at a time.
@@ -30,12 +30,12 @@ const BATCH: usize = 32;
 /// COFW counts pixels from 1.
 const FIRST_PIXEL: f64 = 1.0;
 
-/// Writes the pictures of `COFW_train_color.mat` and `COFW_test_color.mat` to `out/cofw_images` as PNG, and `train.tsv` and `test.tsv`
+/// Writes the images of `COFW_train_color.mat` and `COFW_test_color.mat` to `out/cofw_images` as PNG, and `train.tsv` and `test.tsv`
 /// beside that folder, with the occlusion flags. The files may lie deeper in `root`; one of them is enough.
 ///
-/// Points stay as they are in the files, counted from 1: layout `cofw29` says so by `flip_offset = 0`, and the published lists have
+/// Points stay as they are in the files, counted from 1: layout `cofw29` says so by `flip_offset = 0`, and the published annotation files have
 /// them so (REFERENCE A6). The crop follows from the landmarks' box, not from the files' own boxes, so that one rule holds for every
-/// data set. Paths are relative to `out`. A picture that is already there with the same bytes is left alone. A face that cannot be
+/// dataset. Paths are relative to `out`. An image that is already there with the same bytes is left alone. A face that cannot be
 /// used is left out and reported; the numbers of the others do not change.
 ///
 /// # Errors
@@ -106,17 +106,17 @@ pub fn prepare_cofw(
         train: *name == "train",
     });
     let splits: Vec<Split> = splits.collect();
-    lists::write_lists(out, &found, &names, &splits, &mut report)?;
+    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
-/// Why a face is not in the list: it is no good, or the disk is not, which ends everything.
+/// Why a face is not in the annotation file: it is no good, or the disk is not, which ends everything.
 enum Refusal {
     Face(DataError),
     Disk(DataError),
 }
 
-/// Writes the picture of face `number`, counted from 1, and checks the face.
+/// Writes the image of face `number`, counted from 1, and checks the face.
 fn keep(
     out: &Path,
     split: usize,
@@ -125,10 +125,10 @@ fn keep(
     config: &PrepareConfig,
 ) -> Result<Found, Refusal> {
     let face = face.map_err(Refusal::Face)?;
-    let path = format!("{PICTURES}/{}/{number:04}.png", SPLITS[split].0);
+    let path = format!("{IMAGES}/{}/{number:04}.png", SPLITS[split].0);
     let file = out.join(&path);
     let mut png = Cursor::new(Vec::new());
-    face.picture
+    face.image
         .write_to(&mut png, ImageFormat::Png)
         .map_err(|e| {
             Refusal::Face(DataError::Image {

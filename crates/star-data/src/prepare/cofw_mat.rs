@@ -1,7 +1,7 @@
 //! The `.mat` files of COFW: MATLAB's format 7.3, which is HDF5 behind a block of 512 bytes.
 //!
 //! MATLAB stores columns first and HDF5 says its dimensions the other way round, so what MATLAB calls 1345 x 87 is 87 x 1345 here, and
-//! a picture of h x w x 3 is 3 x w x h: all of red column by column, then green, then blue.
+//! an image of h x w x 3 is 3 x w x h: all of red column by column, then green, then blue.
 //!
 //! The reader of HDF5 is a pure-Rust crate. Sizes that the file claims are held against what is sensible before anything is read,
 //! because memory for them would be asked for first.
@@ -30,7 +30,7 @@ const MAX_FACES: u64 = 10_000;
 const MAX_CHUNK: u64 = 16 << 20;
 /// Deflate packs no more than this many bytes into one.
 const MAX_PACKING: u64 = 1_100;
-/// As in the face lists: larger coordinates are damage.
+/// As in the annotation files: larger coordinates are damage.
 const MAX_COORDINATE: f64 = 1e6;
 
 /// Which of the two files.
@@ -51,7 +51,7 @@ impl CofwSplit {
         }
     }
 
-    fn pictures(self) -> &'static str {
+    fn images(self) -> &'static str {
         match self {
             Self::Train => "IsTr",
             Self::Test => "IsT",
@@ -70,14 +70,14 @@ impl CofwSplit {
 #[derive(Clone, Debug)]
 pub struct CofwFace {
     /// Grey or colour, 8 bit.
-    pub picture: DynamicImage,
+    pub image: DynamicImage,
     /// 29 points in pixels counted from 1, as annotated.
     pub landmarks: Vec<Point>,
     /// For each point whether something hides it.
     pub occluded: Vec<bool>,
 }
 
-/// The faces of a file, one after the other. Only one picture is in memory at a time.
+/// The faces of a file, one after the other. Only one image is in memory at a time.
 ///
 /// A face that cannot be used is an error of its own; the ones after it still come.
 pub struct CofwMat {
@@ -86,7 +86,7 @@ pub struct CofwMat {
     file_size: u64,
     faces: usize,
     next: usize,
-    pictures: std::vec::IntoIter<Object>,
+    images: std::vec::IntoIter<Object>,
     annotations: Vec<f64>,
 }
 
@@ -147,13 +147,13 @@ impl CofwMat {
             })
         };
 
-        let variable = split.pictures();
+        let variable = split.images();
         let cells = dataset(variable)?;
         let fail = |message: String| named(variable, message);
         let info = Info::of(&cells, file_size).map_err(fail)?;
         if info.kind != DType::ObjectReference {
             return Err(fail(format!(
-                "is of type {}; expected a cell array of pictures",
+                "is of type {}; expected a cell array of images",
                 info.kind
             )));
         }
@@ -164,7 +164,7 @@ impl CofwMat {
                 dimensions(&info.shape)
             )));
         }
-        let pictures = guarded(|| cells.dereference())
+        let images = guarded(|| cells.dereference())
             .map_err(|e| named(variable, format!("its cells cannot be followed ({e})")))?;
 
         let variable = split.annotations();
@@ -174,14 +174,14 @@ impl CofwMat {
         let expected = [ROWS as u64, faces];
         if info.shape != expected {
             return Err(fail(format!(
-                "is {}; expected {} ({ROWS} numbers for each of the {faces} pictures)",
+                "is {}; expected {} ({ROWS} numbers for each of the {faces} images)",
                 dimensions(&info.shape),
                 dimensions(&expected)
             )));
         }
         let annotations =
             guarded(|| table.read_f64()).map_err(|e| fail(format!("cannot be read ({e})")))?;
-        let faces = pictures.len();
+        let faces = images.len();
         if annotations.len() != ROWS * faces {
             return Err(fail(format!(
                 "has {} numbers; expected {ROWS} for each of {faces} faces",
@@ -194,7 +194,7 @@ impl CofwMat {
             file_size,
             faces,
             next: 0,
-            pictures: pictures.into_iter(),
+            images: images.into_iter(),
             annotations,
         })
     }
@@ -204,7 +204,7 @@ impl CofwMat {
         self.faces
     }
 
-    fn face(&self, index: usize, picture: Object) -> Result<CofwFace, DataError> {
+    fn face(&self, index: usize, object: Object) -> Result<CofwFace, DataError> {
         // MATLAB counts from 1, and so does a reader who looks the face up there.
         let fail = |variable: String, message: String| DataError::Mat {
             path: self.path.clone(),
@@ -217,14 +217,11 @@ impl CofwMat {
                 message,
             )
         })?;
-        let picture = read_picture(picture, self.file_size).map_err(|message| {
-            fail(
-                format!("{}{{{}}}", self.split.pictures(), index + 1),
-                message,
-            )
+        let image = read_image(object, self.file_size).map_err(|message| {
+            fail(format!("{}{{{}}}", self.split.images(), index + 1), message)
         })?;
         Ok(CofwFace {
-            picture,
+            image,
             landmarks,
             occluded,
         })
@@ -241,7 +238,7 @@ impl CofwMat {
             let (x, y) = (number(k), number(POINTS + k));
             if !(x.abs() <= MAX_COORDINATE && y.abs() <= MAX_COORDINATE) {
                 return Err(format!(
-                    "point {} is at ({x}, {y}), which is no place in a picture",
+                    "point {} is at ({x}, {y}), which is no place in an image",
                     k + 1
                 ));
             }
@@ -263,10 +260,10 @@ impl Iterator for CofwMat {
     type Item = Result<CofwFace, DataError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let picture = self.pictures.next()?;
+        let object = self.images.next()?;
         let index = self.next;
         self.next += 1;
-        Some(self.face(index, picture))
+        Some(self.face(index, object))
     }
 }
 
@@ -299,9 +296,9 @@ impl Info {
     }
 }
 
-fn read_picture(picture: Object, file_size: u64) -> Result<DynamicImage, String> {
-    let Object::Dataset(dataset) = picture else {
-        return Err("is not a picture".into());
+fn read_image(object: Object, file_size: u64) -> Result<DynamicImage, String> {
+    let Object::Dataset(dataset) = object else {
+        return Err("is not an image".into());
     };
     let info = Info::of(&dataset, file_size)?;
     if info.kind != DType::U8 {
@@ -312,7 +309,7 @@ fn read_picture(picture: Object, file_size: u64) -> Result<DynamicImage, String>
         [3, width, height] => (3, width, height),
         _ => {
             return Err(format!(
-                "is {}; expected a picture, width x height or 3 x width x height",
+                "is {}; expected an image, width x height or 3 x width x height",
                 dimensions(&info.shape)
             ));
         }
@@ -320,7 +317,7 @@ fn read_picture(picture: Object, file_size: u64) -> Result<DynamicImage, String>
     let side = 1..=u64::from(MAX_SIDE);
     if !side.contains(&width) || !side.contains(&height) || width * height > MAX_PIXELS {
         return Err(format!(
-            "is a picture of {width} x {height} pixels, which is not read"
+            "is an image of {width} x {height} pixels, which is not read"
         ));
     }
     let stored = guarded(|| dataset.read_u8()).map_err(|e| format!("cannot be read ({e})"))?;

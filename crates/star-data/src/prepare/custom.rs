@@ -1,9 +1,9 @@
-//! Landmarks of one's own: pictures, one file with their points, and a layout.
+//! Landmarks of one's own: images, one file with their points, and a layout.
 
 mod csv_file;
+mod fraction;
 mod json_file;
 mod row;
-mod share;
 
 use std::{
     collections::BTreeMap,
@@ -26,7 +26,7 @@ use crate::{
     point::Point,
 };
 
-/// The list that trains.
+/// The annotation file that trains.
 const TRAIN: &str = "train";
 const POINTS: [&str; 2] = ["points.csv", "points.json"];
 
@@ -37,10 +37,10 @@ pub struct CustomConfig {
     pub points: PathBuf,
     /// Which points every face has.
     pub layout: Layout,
-    /// Share of the images, or of the groups where the file has them, from 0 up to (not with) 1, that becomes `test.tsv` when the file
+    /// Fraction of the images, or of the groups where the file has them, from 0 up to (not with) 1, that becomes `test.tsv` when the file
     /// names no splits; `None` is a tenth.
-    pub test_share: Option<f64>,
-    /// Which pictures these are; `None` is 0.
+    pub test_fraction: Option<f64>,
+    /// Which images these are; `None` is 0.
     pub seed: Option<u64>,
     /// The file counts pixels from 1.
     pub one_based: bool,
@@ -69,17 +69,17 @@ pub fn find_points(root: &Path) -> Result<PathBuf, DataError> {
     }
 }
 
-/// Writes a list for each split that the points file names, or else `train.tsv` and `test.tsv` by a seeded share of the pictures.
+/// Writes an annotation file for each split that the points file names, or else `train.tsv` and `test.tsv` by a seeded fraction of the images.
 ///
 /// The CSV file has a header: `image`, then `x0,y0,x1,y1,...` for every landmark of the layout, and as one likes `split`, `group` and
 /// `box_x,box_y,box_w,box_h`, in any order. The JSON file is a list of `{"image", "points", "split", "group", "box"}`, the last three as
-/// one likes. Rows of one image or one group go to one split; the group is written to the lists, so that training holds out whole groups.
-/// Points are pixels of the picture with pixel centres at integers; images are relative to `root`. The crop follows from the box where
+/// one likes. Rows of one image or one group go to one split; the group is written to the annotation files, so that training holds out whole groups.
+/// Points are pixels of the image with pixel centres at integers; images are relative to `root`. The crop follows from the box where
 /// there is one, otherwise from the landmarks. A row that cannot be used is left out and reported.
 ///
 /// # Errors
-/// When the points file cannot be read as a whole (its header, its syntax), no row can be used, the share leaves nothing to train on, or
-/// a list cannot be written.
+/// When the points file cannot be read as a whole (its header, its syntax), no row can be used, the fraction leaves nothing to train on, or
+/// an annotation file cannot be written.
 pub fn prepare_custom(
     root: impl AsRef<Path>,
     out: impl AsRef<Path>,
@@ -98,9 +98,9 @@ pub fn prepare_custom(
     let table = read(&config.points, &config.layout)?;
     report.notes.extend(notes_on(&table, &config.layout));
     let (rows, names) = assign_splits(table.rows);
-    if names.is_some() && (config.test_share.is_some() || config.seed.is_some()) {
+    if names.is_some() && (config.test_fraction.is_some() || config.seed.is_some()) {
         return Err(DataError::Invalid(format!(
-            "{}: its rows name their splits, so that a test share and a seed decide nothing; leave out --test-share and --seed, or the splits",
+            "{}: its rows name their splits, so that a test fraction and a seed decide nothing; leave out --test-fraction and --seed, or the splits",
             config.points.display()
         )));
     }
@@ -119,7 +119,7 @@ pub fn prepare_custom(
         .collect();
     let mut found = gather::keep(results, &mut report);
     if found.is_empty() {
-        let looked_for = format!("{} and the pictures that it names", config.points.display());
+        let looked_for = format!("{} and the images that it names", config.points.display());
         let set = format!("layout {}", config.layout.name);
         report.skipped.sort();
         return Err(gather::nothing(root, &set, &looked_for, "rows", &report));
@@ -131,9 +131,9 @@ pub fn prepare_custom(
     let (folders, names) = match names {
         Some(names) => (names.iter().map(|n| format!("split {n}")).collect(), names),
         None => {
-            let share = share::assign(&mut found, config.test_share, config.seed)?;
-            report.notes.push(share.note);
-            (share.folders, share.names)
+            let fraction = fraction::assign(&mut found, config.test_fraction, config.seed)?;
+            report.notes.push(fraction.note);
+            (fraction.folders, fraction.names)
         }
     };
     if !names.iter().any(|name| name == TRAIN) {
@@ -150,11 +150,11 @@ pub fn prepare_custom(
             name,
         })
         .collect();
-    lists::write_lists(out, &found, &folders, &splits, &mut report)?;
+    lists::write_annotations(out, &found, &folders, &splits, &mut report)?;
     Ok(report)
 }
 
-/// What is in a points file, before its pictures are looked at.
+/// What is in a points file, before its images are looked at.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PointsFile {
     /// The points of each face that can be used, pixels as written.
@@ -261,12 +261,12 @@ fn assign_splits(rows: Vec<Result<Box<Row>, BadRow>>) -> (Vec<InSplit>, Option<V
     (rows.collect(), Some(names))
 }
 
-/// Looks at the picture and works out the crop.
+/// Looks at the image and works out the crop.
 fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<Found, String> {
     let unit = 0.0..=1.0;
     if (row.points.iter()).all(|p| unit.contains(&p.x) && unit.contains(&p.y)) {
         return Err(
-            "all points are between 0 and 1; write pixels, not shares of the picture".into(),
+            "all points are between 0 and 1; write pixels, not fractions of the image".into(),
         );
     }
     let from = if config.one_based { 1.0 } else { 0.0 };
@@ -318,7 +318,7 @@ fn notes_on(table: &Table, layout: &Layout) -> Vec<String> {
     }
     if layout.flip_offset != 1.0 {
         notes.push(format!(
-            "layout {} has flip_offset {}; the lists count pixels from 0, for which 1 is right",
+            "layout {} has flip_offset {}; the annotation files count pixels from 0, for which 1 is right",
             layout.name, layout.flip_offset
         ));
     }

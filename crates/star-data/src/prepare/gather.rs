@@ -1,4 +1,4 @@
-//! What every way of preparing does around its own way of finding faces.
+//! What every dataset has in common, whatever its own rule for finding faces.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! 300-W: folders of pictures with a `.pts` file beside each, 68 points.
+//! 300-W: folders of images with a `.pts` file beside each, 68 points.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use super::{
 use crate::error::DataError;
 
 const POINTS: usize = 68;
-const PICTURES: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
+const IMAGES: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
 /// Deeper folders are not 300-W's; a limit also ends loops of links.
 const DEEPEST: usize = 6;
 
@@ -27,7 +27,7 @@ pub struct Part {
     /// The folder's path as published, in small letters; more than one where it goes by several names.
     folders: &'static [&'static str],
     train: bool,
-    /// Its own list, for a test folder.
+    /// Its own annotation file, for a test folder.
     list: Option<&'static str>,
     /// Faces as published.
     published: usize,
@@ -101,9 +101,9 @@ pub const SUBSETS: [(&str, &[&str]); 4] = [
     ("private", &["indoor", "outdoor"]),
 ];
 
-/// Writes the lists of a 300-W folder to `out`.
+/// Writes the annotation files of a 300-W folder to `out`.
 ///
-/// `train.tsv` has the faces of `afw`, `helen/trainset` and `lfpw/trainset`, as many as there are. Every test folder gets a list of its
+/// `train.tsv` has the faces of `afw`, `helen/trainset` and `lfpw/trainset`, as many as there are. Every test folder gets an annotation file of its
 /// own (`lfpw_test.tsv`, ...). The published subsets `common`, `challenge`, `full` and `private` are written only when all of their
 /// folders are there, because a figure on half of `common` is not a figure on `common`. An image belongs to the part whose folder it lies
 /// in, named as published (`helen/testset`, `ibug`, `01_Indoor`), wherever below `root` that is; what the folders above are called decides
@@ -114,7 +114,7 @@ pub const SUBSETS: [(&str, &[&str]); 4] = [
 /// is left out and reported.
 ///
 /// # Errors
-/// When `root` cannot be read, no usable face was found, or a list cannot be written.
+/// When `root` cannot be read, no usable face was found, or an annotation file cannot be written.
 pub fn prepare_300w(
     root: impl AsRef<Path>,
     out: impl AsRef<Path>,
@@ -131,7 +131,7 @@ pub fn prepare_300w(
                 .map_err(|e| lists::complaint(root, &pair.points, &e))?;
             lists::check_face(
                 root,
-                pair.picture.clone(),
+                pair.image.clone(),
                 pair.part,
                 &points,
                 None,
@@ -164,14 +164,14 @@ pub fn prepare_300w(
     }
     let splits = splits(&present, &mut report);
     let names: Vec<String> = PARTS.iter().map(|part| part.name.to_string()).collect();
-    lists::write_lists(out, &found, &names, &splits, &mut report)?;
+    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
 fn nothing(root: &Path, report: &PrepareReport) -> DataError {
     let looked: Vec<_> = PARTS.iter().map(|part| part.name).collect();
     let looked_for = format!(
-        "folders named {}, with .jpg or .png pictures and a .pts file of {POINTS} points beside each",
+        "folders named {}, with .jpg or .png images and a .pts file of {POINTS} points beside each",
         looked.join(", ")
     );
     gather::nothing(root, "300-W", &looked_for, "files", report)
@@ -227,10 +227,10 @@ fn splits(present: &[usize], report: &mut PrepareReport) -> Vec<Split> {
     splits
 }
 
-/// A picture and its points.
+/// An image and its points.
 struct Pair {
     /// Relative to the root, with `/`.
-    picture: String,
+    image: String,
     points: PathBuf,
     part: usize,
 }
@@ -238,7 +238,7 @@ struct Pair {
 /// Files of one folder with the same name but for the extension.
 #[derive(Default)]
 struct Namesakes {
-    pictures: Vec<PathBuf>,
+    images: Vec<PathBuf>,
     points: Option<PathBuf>,
 }
 
@@ -251,7 +251,7 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
     let mirrored: BTreeSet<PathBuf> = (groups.keys())
         .filter(|stem| {
             let original = original_of_mirrored(stem).and_then(|stem| groups.get(&stem));
-            original.is_some_and(|o| !o.pictures.is_empty() && o.points.is_some())
+            original.is_some_and(|o| !o.images.is_empty() && o.points.is_some())
         })
         .cloned()
         .collect();
@@ -276,30 +276,27 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
                 reason: reason.into(),
             });
         };
-        match (group.pictures.split_first(), group.points) {
+        match (group.images.split_first(), group.points) {
             (None, None) => {}
-            (None, Some(points)) => skip(&points, "no picture of this name beside it"),
+            (None, Some(points)) => skip(&points, "no image of this name beside it"),
             (Some(_), None) => {
-                for picture in &group.pictures {
-                    skip(picture, "no .pts file of this name beside it");
+                for image in &group.images {
+                    skip(image, "no .pts file of this name beside it");
                 }
             }
-            (Some((picture, rest)), Some(points)) => {
+            (Some((image, rest)), Some(points)) => {
                 for other in rest {
                     skip(
                         other,
-                        &format!("{} has the same name and is used", name(picture)),
+                        &format!("{} has the same name and is used", name(image)),
                     );
                 }
-                let relative = picture.strip_prefix(root).unwrap_or(picture);
+                let relative = image.strip_prefix(root).unwrap_or(image);
                 if relative.to_str().is_none() {
-                    skip(
-                        picture,
-                        "its name is not UTF-8; rename it and its .pts file",
-                    );
+                    skip(image, "its name is not UTF-8; rename it and its .pts file");
                 } else {
                     pairs.push(Pair {
-                        picture: name(picture),
+                        image: name(image),
                         points,
                         part,
                     });
@@ -317,7 +314,7 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
             ),
         });
     }
-    pairs.sort_by(|a, b| a.picture.cmp(&b.picture));
+    pairs.sort_by(|a, b| a.image.cmp(&b.image));
     Ok(pairs)
 }
 
@@ -352,8 +349,8 @@ fn walk(
         let stem = path.with_extension("");
         if extension == "pts" {
             groups.entry(stem).or_default().points = Some(path);
-        } else if PICTURES.contains(&extension.as_str()) {
-            groups.entry(stem).or_default().pictures.push(path);
+        } else if IMAGES.contains(&extension.as_str()) {
+            groups.entry(stem).or_default().images.push(path);
         }
     }
     Ok(())

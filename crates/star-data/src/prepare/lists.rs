@@ -1,4 +1,4 @@
-//! From files to checked faces, and from faces to lists.
+//! From files to checked faces, and from faces to annotation files.
 
 use std::{
     collections::BTreeMap,
@@ -18,16 +18,16 @@ use crate::{
 /// A face that can be used.
 #[derive(Clone, Debug)]
 pub(super) struct Found {
-    /// Which of the data set's folders it is from.
+    /// Which of the dataset's folders it is from.
     pub folder: usize,
     pub row: TsvRow,
-    /// Where the data set counts pixels from: 0, or 1 for COFW.
+    /// Where the dataset counts pixels from: 0, or 1 for COFW.
     pub first_pixel: f64,
     /// Width and height.
     pub image_size: (u32, u32),
-    /// The picture's bytes, as a hash.
-    pub picture: u64,
-    /// The picture is cut off; it is used.
+    /// The image's bytes, as a hash.
+    pub image: u64,
+    /// The image is cut off; it is used.
     truncated: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn tidy(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
 
-/// Decodes the picture and works out the crop; `path` is relative to `root` with `/`.
+/// Decodes the image and works out the crop; `path` is relative to `root` with `/`.
 pub(super) fn check_face(
     root: &Path,
     path: String,
@@ -71,7 +71,7 @@ pub(super) fn check_face(
         },
         first_pixel: 0.0,
         image_size: decoded.image.dimensions(),
-        picture: hasher.finish(),
+        image: hasher.finish(),
         truncated: decoded.truncated,
     })
 }
@@ -88,7 +88,7 @@ impl Found {
         spread(|p| p.x).max(spread(|p| p.y))
     }
 
-    /// Landmarks beyond the outer borders of the picture's pixels.
+    /// Landmarks beyond the outer borders of the image's pixels.
     pub(super) fn points_outside(&self) -> usize {
         let (w, h) = (f64::from(self.image_size.0), f64::from(self.image_size.1));
         self.row
@@ -152,7 +152,7 @@ pub(super) fn slashed(path: &Path) -> String {
     parts.join("/")
 }
 
-/// A list to write: its name and which folders go into it, as indices into the folders' names.
+/// An annotation file to write: its name and which folders go into it, as indices into the folders' names.
 pub(super) struct Split {
     pub name: String,
     pub folders: Vec<usize>,
@@ -168,8 +168,8 @@ impl Split {
     }
 }
 
-/// Writes the lists and fills in the report's figures. `found` decides the order within a list.
-pub(super) fn write_lists(
+/// Writes the annotation files and fills in the report's figures. `found` decides the order within an annotation file.
+pub(super) fn write_annotations(
     out: &Path,
     found: &[Found],
     folders: &[String],
@@ -212,7 +212,7 @@ pub(super) fn write_lists(
     Ok(())
 }
 
-/// Names pictures that end too early: they are used, as other programs use them, but their owner should know.
+/// Names images that end too early: they are used, as other programs use them, but their owner should know.
 fn note_cut_off(found: &[Found], report: &mut PrepareReport) {
     const NAMED: usize = 5;
     let cut: Vec<&str> = (found.iter())
@@ -223,7 +223,7 @@ fn note_cut_off(found: &[Found], report: &mut PrepareReport) {
         let named = cut[..cut.len().min(NAMED)].join(", ");
         let more = if cut.len() > NAMED { ", ..." } else { "" };
         report.notes.push(format!(
-            "{} pictures are cut off and used as far as they go: {named}{more}",
+            "{} images are cut off and used as far as they go: {named}{more}",
             cut.len()
         ));
     }
@@ -246,11 +246,11 @@ fn find_doubles(found: &[Found], splits: &[Split], report: &mut PrepareReport) {
             .iter()
             .any(|s| s.train && s.folders.contains(&f.folder))
     };
-    let mut pictures: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
+    let mut images: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
     for face in found {
-        pictures.entry(face.picture).or_default().push(face);
+        images.entry(face.image).or_default().push(face);
     }
-    for group in pictures.values() {
+    for group in images.values() {
         for (i, a) in group.iter().enumerate() {
             for b in &group[i + 1..] {
                 let pair = [a.row.path.clone(), b.row.path.clone()];

@@ -1,8 +1,8 @@
-//! From a data set as it is handed out to the TSV lists that training reads.
+//! From a dataset as it is handed out to the annotation files that training reads.
 //!
-//! Preparing reads every picture once, so that a damaged one is found now and not in epoch 3. It never changes the data set (COFW's pictures,
-//! which are inside its annotation files, are written to the lists' folder), and the
-//! same data set gives the same bytes.
+//! Preparing reads every image once, so that a damaged one is found now and not in epoch 3. It never changes the dataset (COFW's images,
+//! which are inside its annotation files, are written to the annotation files' folder), and the
+//! same dataset gives the same bytes.
 
 mod cofw;
 mod cofw_mat;
@@ -33,6 +33,6 @@ use crate::crop::CropRule;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct PrepareConfig {
-    /// How scale and centre follow from the landmarks' box. [`CropRule::LISTS`] and [`CropRule::DEMO`] are the published conventions.
+    /// How scale and centre follow from the landmarks' box. [`CropRule::PUBLISHED`] and [`CropRule::DEMO`] are the published conventions.
     pub crop: CropRule,
 }

@@ -17,7 +17,7 @@ use crate::{error::DataError, point::Point};
 
 /// What is subtracted from a coordinate in the file.
 const FIRST_PIXEL: f64 = 1.0;
-/// Larger coordinates are taken for damage, as in the face lists.
+/// Larger coordinates are taken for damage, as in the annotation files.
 const MAX_COORDINATE: f64 = 1e6;
 
 /// Reads a `.pts` file of exactly `expected` points into 0-based pixels.

@@ -1,4 +1,4 @@
-//! What preparing a data set found.
+//! What preparing a dataset found.
 
 use std::{fmt, path::PathBuf};
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 /// A file that could not be used, or was used with a doubt.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Complaint {
-    /// Relative to the data set's root, with `/`.
+    /// Relative to the dataset's root, with `/`.
     pub file: String,
     /// 1-based line of a text file.
     pub line: Option<usize>,
@@ -30,7 +30,7 @@ pub struct SplitReport {
     pub name: String,
     pub file: PathBuf,
     pub faces: usize,
-    /// The data set's folders its faces came from.
+    /// The dataset's folders its faces came from.
     pub folders: Vec<String>,
 }
 
@@ -64,14 +64,14 @@ pub struct PrepareReport {
     pub splits: Vec<SplitReport>,
     /// The longer side of the landmarks' boxes.
     pub face_size: Spread,
-    /// The longer side of the pictures.
+    /// The longer side of the images.
     pub image_size: Spread,
-    /// Landmarks outside their picture, and how many faces have any.
+    /// Landmarks outside their image, and how many faces have any.
     pub points_outside: usize,
     pub faces_with_points_outside: usize,
-    /// The same picture with the same points twice. Both are kept.
+    /// The same image with the same points twice. Both are kept.
     pub duplicates: Vec<[String; 2]>,
-    /// The same picture in a training and a test list: figures on that test list are too good.
+    /// The same image in a training and a test annotation file: figures on that test annotation file are too good.
     pub leaks: Vec<[String; 2]>,
     /// Images left out because they are mirrored copies (`NAME_mirror`) of images beside them, as in dlib's copy of 300-W.
     pub mirrored: usize,

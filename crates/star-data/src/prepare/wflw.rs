@@ -1,4 +1,4 @@
-//! WFLW: one list a split, a face a line: 196 coordinates, a box, six attributes, the picture's name.
+//! WFLW: one annotation file a split, a face a line: 196 coordinates, a box, six attributes, the image's name.
 
 use std::path::{Path, PathBuf};
 
@@ -14,14 +14,14 @@ use crate::{error::DataError, point::Point, published_subsets::WFLW_ATTRIBUTES};
 const POINTS: usize = 98;
 const BOX: usize = 4;
 const TAGS: usize = 6;
-const PICTURES: &str = "WFLW_images";
+const IMAGES: &str = "WFLW_images";
 const LISTS: &str = "WFLW_annotations/list_98pt_rect_attr_train_test";
 /// List name, file, and faces as published.
 const SPLITS: [(&str, &str, usize); 2] = [
     ("train", "list_98pt_rect_attr_train.txt", 7500),
     ("test", "list_98pt_rect_attr_test.txt", 2500),
 ];
-/// Index of the test list among them.
+/// Index of the test annotation file among them.
 const TEST: usize = 1;
 /// As in [`super::pts`]: larger coordinates are damage.
 const MAX_COORDINATE: f64 = 1e6;
@@ -29,11 +29,11 @@ const MAX_COORDINATE: f64 = 1e6;
 /// Writes `train.tsv` and `test.tsv`, whichever lists are there, with the six attributes as tags (large pose, expression, illumination,
 /// make-up, occlusion, blur; REFERENCE D6), and for each attribute the test faces that have it (`test_largepose.tsv`, ...).
 ///
-/// WFLW counts pixels from 0. The crop follows from the landmarks' box, not from the list's own box, so that one rule holds for every
-/// data set. Paths are relative to `root`. A line or picture that cannot be used is left out and reported.
+/// WFLW counts pixels from 0. The crop follows from the landmarks' box, not from the annotation file's own box, so that one rule holds for every
+/// dataset. Paths are relative to `root`. A line or image that cannot be used is left out and reported.
 ///
 /// # Errors
-/// When no usable face was found, or a list cannot be written.
+/// When no usable face was found, or an annotation file cannot be written.
 pub fn prepare_wflw(
     root: impl AsRef<Path>,
     out: impl AsRef<Path>,
@@ -88,7 +88,7 @@ pub fn prepare_wflw(
         tag: None,
         train: *name == "train",
     });
-    // The subsets that papers give figures for are parts of the test list.
+    // The subsets that papers give figures for are parts of the test annotation file.
     let subsets = WFLW_ATTRIBUTES.iter().enumerate().map(|(tag, name)| Split {
         name: format!("test_{name}"),
         folders: vec![TEST],
@@ -96,14 +96,14 @@ pub fn prepare_wflw(
         train: false,
     });
     let splits: Vec<Split> = splits.chain(subsets).collect();
-    lists::write_lists(out, &found, &names, &splits, &mut report)?;
+    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
 fn nothing(root: &Path, report: &PrepareReport) -> DataError {
     let looked: Vec<&str> = SPLITS.iter().map(|(_, file, _)| *file).collect();
     let looked_for = format!(
-        "{LISTS}/{} and their pictures in {PICTURES}/",
+        "{LISTS}/{} and their images in {IMAGES}/",
         looked.join(" and ")
     );
     gather::nothing(root, "WFLW", &looked_for, "lines", report)
@@ -111,21 +111,21 @@ fn nothing(root: &Path, report: &PrepareReport) -> DataError {
 
 fn face(root: &Path, split: usize, line: &str, config: &PrepareConfig) -> Result<Found, String> {
     let (landmarks, tags, name) = parse_line(line)?;
-    let path = format!("{PICTURES}/{name}");
+    let path = format!("{IMAGES}/{name}");
     lists::check_face(root, path, split, &landmarks, Some(tags), &config.crop).map_err(|error| {
         let place = lists::complaint(root, &PathBuf::from(&name), &error);
         place.to_string()
     })
 }
 
-/// Landmarks, attributes and the picture's name, which may contain spaces.
+/// Landmarks, attributes and the image's name, which may contain spaces.
 fn parse_line(line: &str) -> Result<(Vec<Point>, [bool; TAGS], String), String> {
     let numbers = 2 * POINTS + BOX + TAGS;
     let mut rest = line.trim();
     let mut values = Vec::with_capacity(numbers);
     for k in 0..numbers {
         let (word, tail) = rest.split_once(char::is_whitespace).ok_or_else(|| {
-            format!("{k} numbers and no picture's name; expected {numbers} numbers and a name")
+            format!("{k} numbers and no image's name; expected {numbers} numbers and a name")
         })?;
         let value: f64 = word.parse().map_err(|_| {
             let word: String = word.chars().take(40).collect();
@@ -136,7 +136,7 @@ fn parse_line(line: &str) -> Result<(Vec<Point>, [bool; TAGS], String), String> 
         })?;
         if !value.is_finite() || value.abs() > MAX_COORDINATE {
             return Err(format!(
-                "number {} is {word}, which is no place in a picture",
+                "number {} is {word}, which is no place in an image",
                 k + 1
             ));
         }
@@ -144,7 +144,7 @@ fn parse_line(line: &str) -> Result<(Vec<Point>, [bool; TAGS], String), String> 
         rest = tail.trim_start();
     }
     if rest.is_empty() || rest.contains('\t') {
-        return Err(format!("no picture's name after {numbers} numbers"));
+        return Err(format!("no image's name after {numbers} numbers"));
     }
     let landmarks = values[..2 * POINTS]
         .chunks_exact(2)

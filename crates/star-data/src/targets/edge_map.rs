@@ -1,6 +1,6 @@
 //! A thick curve for each edge (REFERENCE L4).
 //!
-//! The curve is a band of half-width 2.5 on a canvas four times the crop, with a small lozenge at each joint. A cell of the map is the covered share of the 8 x 8 canvas
+//! The curve is a band of half-width 2.5 on a canvas four times the crop, with a small lozenge at each joint. A cell of the map is the covered fraction of the 8 x 8 canvas
 //! pixels that belong to the four crop pixels it is reduced from, so a cell is one 64-bit mask and a piece of the curve sets runs
 //! of bits in it. Canvas pixels between the cells are never visited.
 

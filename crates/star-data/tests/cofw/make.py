@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 HEAD = b"MATLAB 7.3 MAT-file, Platform: GLNXA64, Created by: h5py HDF5 schema 1.00 ."
 
 
-def picture(split, i):
+def image(split, i):
     """height x width (x 3): face i of split 0 or 1; i odd is colour."""
     height, width = 20 + i, 26 - 2 * i
     y, x, c = np.mgrid[0:height, 0:width, 0 : 3 if i % 2 else 1]
@@ -45,7 +45,7 @@ def main():
             cells.attrs["MATLAB_class"] = np.bytes_("cell")
             for i in range(faces):
                 packed = {"chunks": True, "compression": "gzip"} if i < 2 else {}
-                cells[0, i] = variable(refs, chr(ord("a") + i), picture(split, i), "uint8", **packed).ref
+                cells[0, i] = variable(refs, chr(ord("a") + i), image(split, i), "uint8", **packed).ref
             table = np.stack([annotation(split, i) for i in range(faces)])
             variable(file, f"phis{suffix}", table, "double", chunks=True, compression="gzip")
             boxes = np.tile([1.0, 2.0, 20.0, 18.0], (faces, 1))

@@ -127,10 +127,10 @@ impl Golden {
         self.matrices(key)[0]
     }
 
-    /// `[h, w, 3]` BGR, as an RGB picture.
+    /// `[h, w, 3]` BGR, as an RGB image.
     pub fn image(&self, key: &str) -> RgbImage {
         let shape = self.shape(key);
-        assert_eq!(shape.len(), 3, "{key} is not a picture");
+        assert_eq!(shape.len(), 3, "{key} is not an image");
         image_from_bgr(&self.bytes(key), shape[1], shape[0])
     }
 }
@@ -145,7 +145,7 @@ pub fn image_from_bgr(bgr: &[u8], width: usize, height: usize) -> RgbImage {
         .chunks_exact(3)
         .flat_map(|p| [p[2], p[1], p[0]])
         .collect();
-    RgbImage::from_raw(width as u32, height as u32, rgb).expect("picture size")
+    RgbImage::from_raw(width as u32, height as u32, rgb).expect("image size")
 }
 
 /// Swaps red and blue of bytes in pixel order.
@@ -162,7 +162,7 @@ pub fn number(value: &Value) -> f64 {
         .unwrap_or_else(|| panic!("{value} is not a number"))
 }
 
-pub fn number_list(value: &Value) -> Vec<f64> {
+pub fn numbers(value: &Value) -> Vec<f64> {
     value
         .as_array()
         .unwrap_or_else(|| panic!("{value} is not a list"))

@@ -315,8 +315,8 @@ pub fn hdf5(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     bytes
 }
 
-/// Pictures have too many forms: their heads' fields, in either order of bytes.
-pub fn picture(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+/// Images have too many forms: their heads' fields, in either order of bytes.
+pub fn image(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     let at = random.below(bytes.len().min(64));
     let number = random.pick(&NUMBERS);

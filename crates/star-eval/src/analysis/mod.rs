@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_do_not_depend_on_how_a_face_lies_in_its_picture() {
+    fn figures_do_not_depend_on_how_a_face_lies_in_its_image() {
         let (faces, layouts): (Vec<_>, Vec<_>) = [
             face(0, 0.0, 40.0, 0.1),
             face(1, 1.1, 90.0, -0.1),

@@ -64,7 +64,7 @@ pub(super) struct MeanFace {
 
 /// Aligns faces (in pixels, all of one layout). None if no face has a norm.
 ///
-/// It starts from the average of the faces as they stand in their pictures, so the mean face is upright if they are on average.
+/// It starts from the average of the faces as they stand in their images, so the mean face is upright if they are on average.
 pub(super) fn mean_face(faces: &[&[Point]], norm: &Norm) -> Option<MeanFace> {
     let points = faces.first()?.len();
     let usable: Vec<bool> = faces

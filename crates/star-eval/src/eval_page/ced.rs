@@ -9,8 +9,8 @@ use crate::{metrics::ced, quantile::quantile};
 
 /// Below this the axis of errors never ends, in units of the threshold.
 const LEAST_REACH: f64 = 1.2;
-/// The axis goes on until this share of the faces of every set is in sight.
-const SHARE_IN_SIGHT: f64 = 0.95;
+/// The axis goes on until this fraction of the faces of every set is in sight.
+const FRACTION_IN_SIGHT: f64 = 0.95;
 /// But not further than this, in units of the threshold: a curve of failures alone says nothing.
 const MOST_REACH: f64 = 4.0;
 
@@ -25,7 +25,7 @@ pub(super) fn drawing(curves: &[Curve], threshold: f64, norm: &str) -> Drawing {
     let reach = reach(curves, threshold);
     let mut chart = Chart::new(
         Axis::linear(format!("NME, % of the {norm} distance"), 0.0, reach * 100.0),
-        Axis::linear("share of faces, %", 0.0, 100.0),
+        Axis::linear("fraction of faces, %", 0.0, 100.0),
         420.0,
     );
     chart.mark_x(
@@ -43,12 +43,12 @@ pub(super) fn drawing(curves: &[Curve], threshold: f64, norm: &str) -> Drawing {
     let within: Vec<String> = curves
         .iter()
         .map(|c| {
-            let share =
+            let fraction =
                 c.nmes.iter().filter(|e| **e <= threshold).count() as f64 / c.nmes.len() as f64;
             format!(
                 "{}: {:.1} % of faces within the threshold",
                 c.name,
-                share * 100.0
+                fraction * 100.0
             )
         })
         .collect();
@@ -56,7 +56,7 @@ pub(super) fn drawing(curves: &[Curve], threshold: f64, norm: &str) -> Drawing {
         "ced",
         "Cumulative error distribution".into(),
         format!(
-            "Share of faces with an NME up to each value. {}.",
+            "Fraction of faces with an NME up to each value. {}.",
             within.join("; ")
         ),
     )
@@ -67,7 +67,7 @@ fn reach(curves: &[Curve], threshold: f64) -> f64 {
         .iter()
         .map(|c| {
             let mut finite: Vec<f64> = c.nmes.iter().copied().filter(|e| e.is_finite()).collect();
-            quantile(&mut finite, SHARE_IN_SIGHT)
+            quantile(&mut finite, FRACTION_IN_SIGHT)
         })
         .fold(0.0, f64::max);
     far.clamp(threshold * LEAST_REACH, threshold * MOST_REACH)
@@ -77,13 +77,13 @@ fn reach(curves: &[Curve], threshold: f64) -> f64 {
 fn steps(nmes: &[f64], reach: f64) -> Vec<(f64, f64)> {
     let mut sorted: Vec<f64> = nmes.iter().copied().filter(|e| *e <= reach).collect();
     sorted.sort_by(f64::total_cmp);
-    let share = |count: usize| count as f64 * 100.0 / nmes.len().max(1) as f64;
+    let fraction = |count: usize| count as f64 * 100.0 / nmes.len().max(1) as f64;
     let mut points = vec![(0.0, 0.0)];
     for (i, e) in sorted.iter().enumerate() {
-        points.push((e * 100.0, share(i)));
-        points.push((e * 100.0, share(i + 1)));
+        points.push((e * 100.0, fraction(i)));
+        points.push((e * 100.0, fraction(i + 1)));
     }
-    points.push((reach * 100.0, share(sorted.len())));
+    points.push((reach * 100.0, fraction(sorted.len())));
     points
 }
 
@@ -94,8 +94,8 @@ pub(super) fn table(curves: &[Curve], threshold: f64) -> String {
     let mut csv = Csv::new(&[&["nme"], &names[..]].concat());
     let columns: Vec<Vec<f64>> = curves.iter().map(|c| ced(&c.nmes, bins)).collect();
     for bin in 0..bins {
-        let shares = columns.iter().map(|c| number(c[bin]));
-        csv.row(std::iter::once(format!("{:.4}", bin as f64 * 1e-4)).chain(shares));
+        let fractions = columns.iter().map(|c| number(c[bin]));
+        csv.row(std::iter::once(format!("{:.4}", bin as f64 * 1e-4)).chain(fractions));
     }
     csv.finish()
 }

@@ -53,7 +53,7 @@ impl Axis {
     }
 
     /// Where on the axis a value is, 0 at its low end and 1 at its high end.
-    fn share(&self, value: f64) -> f64 {
+    fn fraction(&self, value: f64) -> f64 {
         if self.log {
             (value / self.low).ln() / (self.high / self.low).ln()
         } else {
@@ -98,8 +98,8 @@ impl Chart {
     /// Where a place in the plot is on the paper.
     pub fn place(&self, x: f64, y: f64) -> (f64, f64) {
         (
-            LEFT + self.x.share(x) * (WIDTH - LEFT - RIGHT),
-            self.bottom() - self.y.share(y) * (self.bottom() - TOP),
+            LEFT + self.x.fraction(x) * (WIDTH - LEFT - RIGHT),
+            self.bottom() - self.y.fraction(y) * (self.bottom() - TOP),
         )
     }
 

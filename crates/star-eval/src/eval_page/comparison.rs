@@ -337,7 +337,7 @@ fn cumulative(comparison: &Comparison, page: &mut Page, files: &mut Files) {
     files.add("ced.csv", ced::table(&plain, comparison.threshold));
     let html = beside(&[figure(
         &drawing,
-        "The height of a curve is the share of faces with an NME up to that value: the higher and the further left, the better.",
+        "The height of a curve is the fraction of faces with an NME up to that value: the higher and the further left, the better.",
     )]);
     page.section("ced", "Cumulative errors", "", &html);
 }
@@ -387,7 +387,7 @@ fn differences(index: usize, pair: &Pair, comparison: &Comparison, labels: &[&st
     let count = sorted.len() as f64;
     let name = format!("{} \u{2212} {}", labels[pair.a], labels[pair.b]);
     let mut chart = Chart::new(
-        Axis::linear("share of faces, %", 0.0, 100.0),
+        Axis::linear("fraction of faces, %", 0.0, 100.0),
         Axis::linear("difference in NME, percentage points", -far, far),
         300.0,
     );

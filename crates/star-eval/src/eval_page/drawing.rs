@@ -99,8 +99,8 @@ impl Drawing {
     }
 }
 
-/// From dark blue over magenta to yellow: grows with `share` (0 to 1) in both light and dark surroundings, also without colour.
-pub(super) fn heat(share: f64) -> String {
+/// From dark blue over magenta to yellow: grows with `fraction` (0 to 1) in both light and dark surroundings, also without colour.
+pub(super) fn heat(fraction: f64) -> String {
     const STOPS: [[f64; 3]; 5] = [
         [58.0, 20.0, 150.0],
         [138.0, 20.0, 160.0],
@@ -108,7 +108,7 @@ pub(super) fn heat(share: f64) -> String {
         [242.0, 132.0, 75.0],
         [252.0, 206.0, 60.0],
     ];
-    let at = share.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
+    let at = fraction.clamp(0.0, 1.0) * (STOPS.len() - 1) as f64;
     let low = (at.floor() as usize).min(STOPS.len() - 2);
     let t = at - low as f64;
     let [r, g, b]: [u8; 3] = std::array::from_fn(|i| {

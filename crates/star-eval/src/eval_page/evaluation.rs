@@ -34,10 +34,10 @@ const NAMED: usize = 5;
 /// Writes the page and everything beside it into `dir`, which is made if it is missing. Other files there stay.
 ///
 /// # Errors
-/// Inputs that do not fit each other, a picture that cannot be read again, a folder that cannot be written.
+/// Inputs that do not fit each other, an image that cannot be read again, a folder that cannot be written.
 pub fn write(dir: &Path, inputs: &Inputs) -> Result<(), EvalError> {
     check(inputs)?;
-    let layout = inputs.pictures.layout();
+    let layout = inputs.images.layout();
     let norm = layout.norm(Some(&inputs.scores.norm))?;
     let parts = inputs.scores.parts();
     let measured = measure(inputs.faces, norm);
@@ -85,7 +85,7 @@ pub fn write(dir: &Path, inputs: &Inputs) -> Result<(), EvalError> {
 }
 
 fn check(inputs: &Inputs) -> Result<(), EvalError> {
-    let points = inputs.pictures.layout().points;
+    let points = inputs.images.layout().points;
     let count = inputs.faces.len();
     let invalid = |message: String| Err(EvalError::Invalid(message));
     if count == 0 || count != inputs.scores.per_face.len() {
@@ -198,7 +198,7 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
         (
             "FR".to_owned(),
             format!(
-                "failure rate: the share of faces with an NME above the threshold of {threshold} %, or without finite landmarks"
+                "failure rate: the fraction of faces with an NME above the threshold of {threshold} %, or without finite landmarks"
             ),
         ),
         (
@@ -308,8 +308,8 @@ fn cumulative(inputs: &Inputs, parts: &[SubsetScores], page: &mut Page, files: &
     files.add("ced.csv", ced::table(&named, threshold));
     let mut html = beside(&[figure(
         &drawing,
-        "The height of a curve is the share of faces with an NME up to that value. What it misses of 100 % at the dashed line is the \
-         failure rate; the area below it to the left of the line, as a share of the whole, is the AUC.",
+        "The height of a curve is the fraction of faces with an NME up to that value. What it misses of 100 % at the dashed line is the \
+         failure rate; the area below it to the left of the line, as a fraction of the whole, is the AUC.",
     )]);
     if parts.len() > 1 {
         let with_missed = scores.missed.is_some();
@@ -358,7 +358,7 @@ fn where_errors_are(measured: &Measured, inputs: &Inputs, page: &mut Page, files
         .collect();
     order.sort_by(|&a, &b| errors[b].total_cmp(&errors[a]));
     order.truncate(NAMED);
-    let layout = inputs.pictures.layout();
+    let layout = inputs.images.layout();
     let drawing = files.plot(face_map::errors(
         &measured.mean_face,
         &errors,
@@ -377,7 +377,7 @@ fn where_errors_are(measured: &Measured, inputs: &Inputs, page: &mut Page, files
 }
 
 fn ambiguity(measured: &Measured, inputs: &Inputs, page: &mut Page, files: &mut Files) {
-    let layout = inputs.pictures.layout();
+    let layout = inputs.images.layout();
     let norm = &inputs.scores.norm;
     let predicted: Option<Vec<Covariance>> = measured.points.iter().map(|p| p.predicted).collect();
     let observed: Vec<Covariance> = measured.points.iter().map(|p| p.observed).collect();
@@ -496,7 +496,7 @@ fn by_size(inputs: &Inputs, page: &mut Page, files: &mut Files) {
     let drawing = files.plot(drawing);
     let html = beside(&[figure(
         &drawing,
-        "One dot a face. The size is the root of the area of its annotated landmarks' box, in pixels of its picture. The line runs through \
+        "One dot a face. The size is the root of the area of its annotated landmarks' box, in pixels of its image. The line runs through \
          medians of groups of faces (drawn from 48 faces on).",
     )]);
     page.section("size", "Error against the size of the face", "", &html);
@@ -505,7 +505,7 @@ fn by_size(inputs: &Inputs, page: &mut Page, files: &mut Files) {
 fn worst_and_best(inputs: &Inputs, page: &mut Page) -> Result<(), EvalError> {
     let scores = &inputs.scores.per_face;
     let mut order: Vec<usize> = (0..scores.len()).filter(|&i| !scores[i].excluded).collect();
-    // No finite landmarks first, then the largest; equal ones in the order of the list.
+    // No finite landmarks first, then the largest; equal ones in the order of the annotation file.
     let error = |i: usize| match scores[i].nme {
         nme if nme.is_finite() => nme,
         _ => f64::INFINITY,
@@ -525,7 +525,7 @@ fn worst_and_best(inputs: &Inputs, page: &mut Page) -> Result<(), EvalError> {
         if faces.is_empty() {
             continue;
         }
-        let html = faces::key() + &faces::grid(&faces, inputs.pictures)?;
+        let html = faces::key() + &faces::grid(&faces, inputs.images)?;
         page.section(
             id,
             &format!("{word} {} faces", faces.len()),

@@ -105,7 +105,7 @@ pub(super) fn errors(
         .iter()
         .filter(|e| e.is_finite())
         .fold((f64::INFINITY, 0.0f64), |(l, h), e| (l.min(*e), h.max(*e)));
-    let share = |e: f64| (e - low) / (high - low).max(1e-12);
+    let fraction = |e: f64| (e - low) / (high - low).max(1e-12);
     // Large discs first, so that they hide no small ones.
     let mut order: Vec<usize> = (0..errors.len())
         .filter(|&i| errors[i].is_finite())
@@ -121,7 +121,7 @@ pub(super) fn errors(
                 ("cy", &length(y)),
                 ("r", &length(radius)),
                 ("class", "p-disc"),
-                ("fill", &heat(share(errors[i]))),
+                ("fill", &heat(fraction(errors[i]))),
             ],
             &format!("point {i}: {:.2} %", errors[i] * 100.0),
         );
@@ -253,11 +253,11 @@ impl Ellipses<'_> {
 
 /// A bar of a tenth of the norm's distance.
 fn scale_key(stage: &mut Stage, norm: &str, sigmas: f64) {
-    const SHARE: f64 = 0.1;
-    let long = SHARE * stage.scale;
+    const FRACTION: f64 = 0.1;
+    let long = FRACTION * stage.scale;
     let text = format!(
         "{} % of the {norm} distance; ellipses of {} standard deviations",
-        ticks::compact(SHARE * 100.0),
+        ticks::compact(FRACTION * 100.0),
         ticks::compact(sigmas)
     );
     // Bar and text in the middle; letters are about this wide.

@@ -1,4 +1,4 @@
-//! Errors against the size of the face in its picture.
+//! Errors against the size of the face in its image.
 
 use super::{
     chart::{Axis, Chart},

@@ -11,7 +11,7 @@ use crate::error::EvalError;
 
 use crate::evaluate::PredictedFace;
 
-/// Side of a picture, pixels: twice what it takes on the page, for screens with small pixels.
+/// Side of an image, pixels: twice what it takes on the page, for screens with small pixels.
 const SIDE: u32 = 288;
 /// Of 100. Below, landmarks smear.
 const JPEG_QUALITY: u8 = 82;
@@ -28,8 +28,8 @@ pub(super) struct Shown<'a> {
 /// The faces as a grid.
 ///
 /// # Errors
-/// A picture that cannot be read again.
-pub(super) fn grid(faces: &[Shown], pictures: &dyn FaceSource) -> Result<String, EvalError> {
+/// An image that cannot be read again.
+pub(super) fn grid(faces: &[Shown], images: &dyn FaceSource) -> Result<String, EvalError> {
     let mut html = String::from("<ul class=\"faces\">\n");
     for shown in faces {
         let name = escape(&shown.face.name);
@@ -41,7 +41,7 @@ pub(super) fn grid(faces: &[Shown], pictures: &dyn FaceSource) -> Result<String,
         html += &format!(
             "<li><figure><img src=\"{}\" width=\"{SIDE}\" height=\"{SIDE}\" alt=\"{name}: predicted and annotated points, {error}\">\
              <figcaption><b>{}</b> <span>#{}</span><br>{name}</figcaption></figure></li>\n",
-            picture(shown.face, pictures)?,
+            image(shown.face, images)?,
             error.trim_start_matches("NME "),
             shown.rank,
         );
@@ -65,9 +65,9 @@ pub(super) fn key() -> String {
     )
 }
 
-fn picture(face: &PredictedFace, pictures: &dyn FaceSource) -> Result<String, EvalError> {
-    let source = pictures.face(face.index)?;
-    let layout: &Layout = pictures.layout();
+fn image(face: &PredictedFace, images: &dyn FaceSource) -> Result<String, EvalError> {
+    let source = images.face(face.index)?;
+    let layout: &Layout = images.layout();
     let mut sheet = ContactSheet::new(SheetOptions {
         columns: 1,
         tile: SIDE,

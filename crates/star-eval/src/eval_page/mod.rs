@@ -36,6 +36,6 @@ pub struct Inputs<'a> {
     pub scores: &'a Scores,
     /// In the order of `scores.per_face`.
     pub faces: &'a [PredictedFace],
-    /// Where the pictures are, by [`PredictedFace::index`]; its layout is that of the points.
-    pub pictures: &'a dyn FaceSource,
+    /// Where the images are, by [`PredictedFace::index`]; its layout is that of the points.
+    pub images: &'a dyn FaceSource,
 }

@@ -60,9 +60,9 @@ impl Cell {
         Self::new(percent(fraction))
     }
 
-    /// No bar for a share that is not finite.
-    pub fn bar(mut self, share: f64) -> Self {
-        self.bar = share.is_finite().then(|| share.clamp(0.0, 1.0));
+    /// No bar for a fraction that is not finite.
+    pub fn bar(mut self, fraction: f64) -> Self {
+        self.bar = fraction.is_finite().then(|| fraction.clamp(0.0, 1.0));
         self
     }
 
@@ -204,9 +204,9 @@ pub(super) fn table(caption: &str, columns: &[Column], rows: &[Vec<Cell>], tall:
     let field = |(i, cell): (usize, &Cell)| {
         let mut classes = class(i).to_owned();
         let mut style = String::new();
-        if let Some(share) = cell.bar {
+        if let Some(fraction) = cell.bar {
             classes += " bar";
-            style = format!(" style=\"--v:{:.1}%\"", share * 100.0);
+            style = format!(" style=\"--v:{:.1}%\"", fraction * 100.0);
         }
         if cell.strong {
             classes += " better";

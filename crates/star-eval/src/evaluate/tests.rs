@@ -25,7 +25,7 @@ impl FaceSource for Blank {
     }
 }
 
-/// Scores of faces on a line, one pixel from point to point, all of whose predicted points are off by this share of the norm's distance.
+/// Scores of faces on a line, one pixel from point to point, all of whose predicted points are off by this fraction of the norm's distance.
 fn scores(errors: &[f64], without_normalizer: &[usize]) -> Scores {
     let layout = Layout::builtin("cofw29").expect("built in");
     let norm = layout.norm(None).expect("a norm").clone();

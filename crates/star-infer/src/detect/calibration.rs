@@ -31,7 +31,7 @@ impl Calibration {
     /// What would have been right for one face; None where either box has no size.
     pub fn between(detected: &FaceBox, landmarks: &[Point]) -> Option<Offset> {
         let side = detected.w.max(detected.h);
-        let whole = CropRule::LISTS.crop_of_points(landmarks).ok()?;
+        let whole = CropRule::PUBLISHED.crop_of_points(landmarks).ok()?;
         (side > 0.0).then(|| Self {
             dx: (whole.center.x - detected.x - detected.w / 2.0) / side,
             dy: (whole.center.y - detected.y - detected.h / 2.0) / side,

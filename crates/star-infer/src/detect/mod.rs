@@ -1,4 +1,4 @@
-//! Where the faces of a picture are.
+//! Where the faces of an image are.
 //!
 //! A [`Detector`] gives boxes in its own convention; a [`Calibration`] turns such a box into the landmarks' box, and a
 //! [`CropRule`] that into the square the network sees. docs/detector.md has the figures.
@@ -15,7 +15,7 @@ pub use seeta::SeetaFace;
 
 use crate::error::InferError;
 
-/// A face as a detector sees it, in pixels of the picture. The box may reach beyond the picture.
+/// A face as a detector sees it, in pixels of the image. The box may reach beyond the image.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct FaceBox {
     /// Left side.
@@ -43,10 +43,10 @@ impl FaceBox {
 
 /// Finds faces.
 pub trait Detector: Send + Sync {
-    /// The faces of a picture, the most prominent first: by side times score. None is an answer, not an error.
+    /// The faces of an image, the most prominent first: by side times score. None is an answer, not an error.
     ///
     /// # Errors
-    /// When the detector itself fails on this picture.
+    /// When the detector itself fails on this image.
     fn detect(&self, image: &RgbImage) -> Result<Vec<FaceBox>, InferError>;
 
     /// From this detector's boxes to the landmarks' boxes.

@@ -15,11 +15,11 @@ const MODEL: &[u8] = include_bytes!("../../models/seeta_fd_frontal_v1.0.bin");
 
 /// The smallest side that the detector's window of 40 pixels can be slid over, with room for its rounding.
 const LEAST_SIDE: u32 = 48;
-/// Black around the picture, as a share of its longer side: without it faces that fill the picture or touch its border are missed.
+/// Black around the image, as a fraction of its longer side: without it faces that fill the image or touch its border are missed.
 const BORDER: f64 = 0.125;
 /// Scores below this are mostly no faces (docs/detector.md has the counts).
 const LEAST_SCORE: f64 = 2.0;
-/// Larger pictures are reduced first, so that time and memory are bounded. Faces below 1/32 of the longer side are then missed.
+/// Larger images are reduced first, so that time and memory are bounded. Faces below 1/32 of the longer side are then missed.
 const MOST_SIDE: u32 = 1280;
 
 /// The detector with its model in memory, once for all threads.
@@ -51,16 +51,16 @@ impl SeetaFace {
         self
     }
 
-    /// Reduces pictures to this longer side first (in pixels, at least 64).
+    /// Reduces images to this longer side first (in pixels, at least 64).
     #[must_use]
     pub fn most_side(mut self, pixels: u32) -> Self {
         self.most_side = pixels.max(64);
         self
     }
 
-    /// The boxes in a prepared grey picture.
+    /// The boxes in a prepared grey image.
     fn raw(&self, grey: &GrayImage) -> Result<Vec<rustface::FaceInfo>, InferError> {
-        // A detector of its own for each picture: `detect` needs it mutable, and nothing of one picture can then reach the next.
+        // A detector of its own for each image: `detect` needs it mutable, and nothing of one image can then reach the next.
         // The copy of the model (1.2 MB) is small against the work.
         let found = catch_unwind(AssertUnwindSafe(|| {
             let mut detector = rustface::create_detector_with_model(self.model.clone());
@@ -117,7 +117,7 @@ struct Prepared {
     grey: GrayImage,
     /// Pixels of black on the left and above.
     border: f64,
-    /// Pixels of `grey` over pixels of the picture.
+    /// Pixels of `grey` over pixels of the image.
     scale: f64,
 }
 
@@ -150,7 +150,7 @@ mod tests {
 
     /// Whatever the size and the content: no panic, and boxes that are numbers.
     #[test]
-    fn any_picture_is_looked_at() {
+    fn any_image_is_looked_at() {
         let detector = SeetaFace::new().expect("the built-in model");
         let mut state = 1u32;
         for (w, h) in [

@@ -146,9 +146,9 @@ fn star_is_the_same_where_matrix_products_round() {
         let as_it_was = as_it_was.off(&truth);
         let off = on_tf32(None, || figures(&map, DType::F32)).off(&truth);
         println!("{name}: loss, gradient, covariance, mean");
-        for (way, off) in [("f32", noise), ("TF32 products", as_it_was), ("now", off)] {
+        for (kernel, off) in [("f32", noise), ("TF32 products", as_it_was), ("now", off)] {
             println!(
-                "    off by {} in {way}",
+                "    off by {} in {kernel}",
                 off.map(|off| format!("{off:.0e}")).join(", ")
             );
         }

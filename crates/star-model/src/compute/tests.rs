@@ -71,7 +71,7 @@ fn expected(
     all_of(plain, &x, &weight, &up, stride).map(nearest)
 }
 
-/// `partial`: sums that were rounded before they were added up, as a share of the largest value.
+/// `partial`: sums that were rounded before they were added up, as a fraction of the largest value.
 fn assert_within_one_ulp(
     what: &str,
     found: Tensor<Flex, 4>,
@@ -96,16 +96,16 @@ fn both_ways_multiply_rounded_factors() {
         let x = random([2, 5, side, side], 1);
         let weight = random([7, 5, kernel, kernel], 2);
         let up = random([2, 7, side / stride, side / stride], 3);
-        let ways: [(&str, Convolution); 2] =
+        let kernels: [(&str, Convolution); 2] =
             [("in bf16", in_bf16), ("in rounded f32", in_rounded_f32)];
-        for (way, convolve) in ways {
+        for (name, convolve) in kernels {
             let found = all_of(convolve, &x, &weight, &up, stride);
             let expected = expected(&x, &weight, &up, stride);
             let parts = ["output", "input's gradient", "weight's gradient"];
             for ((part, found), expected) in parts.into_iter().zip(found).zip(expected) {
-                let what = format!("{kernel}x{kernel} stride {stride}, {way}, {part}");
+                let what = format!("{kernel}x{kernel} stride {stride}, {name}, {part}");
                 // How a backend adds up products of bf16 is its own affair: Flex rounds in between.
-                let partial = if way == "in bf16" { 2.0 * ULP } else { 0.0 };
+                let partial = if name == "in bf16" { 2.0 * ULP } else { 0.0 };
                 assert_within_one_ulp(&what, found, expected, partial);
             }
         }

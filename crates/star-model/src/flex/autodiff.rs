@@ -9,7 +9,7 @@ use burn::tensor::{Shape, Tensor, TensorPrimitive};
 
 use super::conv;
 use super::norm::{self, Channel};
-use super::tensors::{Floats, conv_forward, conv_shape, from_vec, halved, inverse_std, tensor};
+use super::tensors::{Floats, conv_forward, conv_shape, from_vec, inverse_std, max_pooled, tensor};
 use super::{pool, strided};
 
 type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
@@ -170,10 +170,10 @@ impl Backward<Flex, 3> for NormRelu {
 }
 
 /// `None` if the tensor is not `f32`.
-pub(super) fn halve(x: &Tracked<4>) -> Option<Tracked<4>> {
+pub(super) fn max_pool(x: &Tracked<4>) -> Option<Tracked<4>> {
     let x = x.clone().into_primitive().tensor();
     let input = Floats::of(&x.primitive)?;
-    let y = halved(&input);
+    let y = max_pooled(&input);
     let step = Halve.prepare::<NoCheckpointing>([x.node]);
     let y = match step.compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(input, y),

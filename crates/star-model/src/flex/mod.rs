@@ -16,7 +16,7 @@ mod used;
 mod winograd;
 
 pub(crate) use tensors::{
-    convolve, convolve_scale_relu, convolve_strided, halve, norm_relu, scale_relu,
+    convolve, convolve_scale_relu, convolve_strided, max_pool, norm_relu, scale_relu,
 };
 pub use used::{Kernel, kernel_calls};
 

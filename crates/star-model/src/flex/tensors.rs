@@ -114,15 +114,15 @@ pub(crate) fn scale_relu<B: Backend>(
 }
 
 /// The maximum of 2x2 pixels, an odd last row or column left out; `None` where it is not this backend.
-pub(crate) fn halve<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
+pub(crate) fn max_pool<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
     if let Some(x) = as_ref(x) {
-        let y = tensor::<4>(halved(&floats::<4>(x)?));
+        let y = tensor::<4>(max_pooled(&floats::<4>(x)?));
         return count(Kernel::MaxPool, own(y));
     }
-    count(Kernel::MaxPool, own(autodiff::halve(as_ref(x)?)?))
+    count(Kernel::MaxPool, own(autodiff::max_pool(as_ref(x)?)?))
 }
 
-pub(super) fn halved(x: &Floats) -> FlexTensor {
+pub(super) fn max_pooled(x: &Floats) -> FlexTensor {
     let [batch, channels, h, w] = x.shape().dims();
     let y = pool::forward(x, [h, w]);
     from_vec(y, Shape::new([batch, channels, h / 2, w / 2]))

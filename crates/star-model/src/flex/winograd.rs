@@ -17,11 +17,11 @@ const SIDE: usize = 4;
 const PRODUCTS: usize = SIDE * SIDE;
 /// About how many tiles are worked on together: their transformed channels should stay in the cache.
 const TILES: usize = 128;
-/// Smaller maps, and fewer channels, are left to the plain way: the transformations would cost what the products save.
+/// Smaller maps, and fewer channels, are left to the plain kernel: the transformations would cost what the products save.
 const FEWEST_PIXELS: usize = 1024;
 const FEWEST_CHANNELS: usize = 32;
 
-/// Whether this way is the faster one. Says nothing of the number of faces, so that a face is computed alike in any batch.
+/// Whether this kernel is the faster one. Says nothing of the number of faces, so that a face is computed alike in any batch.
 pub(super) fn pays(shape: &Shape) -> bool {
     shape.kernel == 3
         && shape.height * shape.width >= FEWEST_PIXELS

@@ -13,7 +13,7 @@ use crate::shapes::assert_shapes;
 /// From edge maps to landmark maps: each landmark sees the sum of the edges it lies on, or 1 if it lies on none.
 ///
 /// A fixed 1x1 convolution. Its weights say which point is on which edge; they travel with the published weights as
-/// buffers, so they are held the same way: seen by visitors and records, never by an optimiser.
+/// buffers, so they are held alike: seen by visitors and records, never by an optimiser.
 #[derive(Module, Debug)]
 pub struct E2h<B: Backend> {
     /// `[points, edges, 1, 1]`
@@ -59,7 +59,7 @@ impl<B: Backend> E2h<B> {
     }
 }
 
-/// Point and edge heads of all stacks, and their ways into the next stack.
+/// Point and edge heads of all stacks, and their projections into the next stack.
 #[derive(Module, Debug)]
 pub struct Aam<B: Backend> {
     /// Which landmarks lie on which edges.

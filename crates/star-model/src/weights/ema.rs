@@ -25,7 +25,7 @@ pub fn ema_update<B: Backend>(ema: StarNet<B>, net: &StarNet<B>, decay: f64) -> 
     net.visit(&mut collect);
     ema.map(&mut Blend {
         tensors: collect.0.into_iter(),
-        share: 1.0 - decay,
+        fraction: 1.0 - decay,
     })
 }
 
@@ -40,7 +40,7 @@ impl<B: Backend> ModuleVisitor<B> for Collect<B> {
 
 struct Blend<B: Backend> {
     tensors: std::vec::IntoIter<TensorPrimitive<B>>,
-    share: f64,
+    fraction: f64,
 }
 
 impl<B: Backend> ModuleMapper<B> for Blend<B> {
@@ -55,7 +55,7 @@ impl<B: Backend> ModuleMapper<B> for Blend<B> {
             &[("average", &own), ("network", &found)],
         );
         // As a step towards the target, so that what is equal stays equal to the last bit.
-        let share = self.share;
-        param.map(|ema| (target - ema.clone()) * share + ema)
+        let fraction = self.fraction;
+        param.map(|ema| (target - ema.clone()) * fraction + ema)
     }
 }

@@ -32,7 +32,7 @@ impl<B: Backend> Statistics<B> {
     }
 }
 
-/// `net` with the mean of several networks' running statistics, each with its share; the shares add up to 1.
+/// `net` with the mean of several networks' running statistics, each with its fraction; the fractions add up to 1.
 ///
 /// What agrees with `net`'s own everywhere stays as it is, to the last bit.
 ///
@@ -40,7 +40,7 @@ impl<B: Backend> Statistics<B> {
 /// If the statistics are those of another network: a norm is missing, left over or has another number of channels.
 pub fn average_statistics<B: Backend>(
     net: StarNet<B>,
-    shares: Vec<(f64, Statistics<B>)>,
+    fractions: Vec<(f64, Statistics<B>)>,
 ) -> StarNet<B> {
     struct Move<B: Backend>(Vec<(f64, Statistics<B>)>);
     impl<B: Backend> MapNamed<B> for Move<B> {
@@ -54,7 +54,7 @@ pub fn average_statistics<B: Backend>(
             }
             let own = param.val().detach();
             let mut moved = own.clone();
-            for (share, statistics) in &mut self.0 {
+            for (fraction, statistics) in &mut self.0 {
                 let there = statistics.0.remove(&name);
                 let there = there.unwrap_or_else(|| panic!("{name} is not among the statistics"));
                 let there = Tensor::from_primitive(there);
@@ -64,12 +64,12 @@ pub fn average_statistics<B: Backend>(
                     "those of a norm must have as many channels as the norm",
                     &[("norm", &own.shape()), (name.as_str(), &there.shape())],
                 );
-                moved = moved + (there - own.clone()) * *share;
+                moved = moved + (there - own.clone()) * *fraction;
             }
             Param::initialized(param.id, moved)
         }
     }
-    let mut moving = Move(shares);
+    let mut moving = Move(fractions);
     let net = map_named(net, DEPTH, &mut moving);
     let mut left = moving
         .0

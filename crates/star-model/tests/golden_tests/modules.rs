@@ -9,7 +9,7 @@ use star_model::conv::ConvConfig;
 use star_model::conv_block::ConvBlock;
 use star_model::coord::{BOUNDARY_CHANNELS, COORD_CHANNELS, append_coords};
 use star_model::heads::{E2h, instance_norm_relu};
-use star_model::hourglass::{Coords, Hourglass, double, halve};
+use star_model::hourglass::{Coords, Hourglass, max_pool, upsample};
 use star_model::residual::ResBlock;
 use star_model::weights::{load_named_into, named_shapes, named_tensors_of};
 use star_model::{Compute, Mode};
@@ -248,8 +248,8 @@ fn check_function(golden: &Golden, case: &str) -> usize {
             }
             Some("in") => instance_norm_relu,
             Some("sigmoid") => activation::sigmoid,
-            Some("upsample") => double,
-            Some("maxpool") => halve,
+            Some("upsample") => upsample,
+            Some("maxpool") => max_pool,
             _ => panic!("unknown case {case}"),
         };
     if !golden.has(&format!("{case}/upstream")) {

@@ -1,4 +1,4 @@
-//! A picture to draw on, in this crate's pixel convention (centres at integers).
+//! An image to draw on, in this crate's pixel convention (centres at integers).
 
 use tiny_skia::{
     Color, FillRule, GradientStop, LineCap, LineJoin, LinearGradient, Mask, Paint, Path,

@@ -1,4 +1,4 @@
-//! What a camera does to a picture: blur, noise, contrast, colour casts.
+//! What a camera does to an image: blur, noise, contrast, colour casts.
 
 use tiny_skia::PremultipliedColorU8;
 

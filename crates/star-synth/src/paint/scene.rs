@@ -97,7 +97,7 @@ pub(super) fn body(canvas: &mut Canvas, subject: &Subject) {
     let (u, look) = (subject.unit, subject.look);
     let camera = &subject.head.camera;
     let neck = |x: f64, y: f64| camera.project(P3::new(x, y, -0.25));
-    // The body stays upright when the head tilts: shoulders hang below the neck's foot in the picture.
+    // The body stays upright when the head tilts: shoulders hang below the neck's foot in the image.
     let foot = neck(0.0, 1.65);
     let shoulders = [
         Point::new(foot.x - 1.9 * u, foot.y + 1.6 * u),

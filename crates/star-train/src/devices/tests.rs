@@ -83,11 +83,11 @@ fn mean_of_parts(parts: &[Range<usize>]) -> Mean {
         tables: Vec::new(),
     };
     for part in parts {
-        let share = part.len() as f64 / faces as f64;
-        let add = |sum: &mut Vec<f64>, share: f64, values: Vec<f32>| {
+        let fraction = part.len() as f64 / faces as f64;
+        let add = |sum: &mut Vec<f64>, fraction: f64, values: Vec<f32>| {
             sum.resize(values.len(), 0.0);
             for (sum, value) in sum.iter_mut().zip(values) {
-                *sum += share * f64::from(value);
+                *sum += fraction * f64::from(value);
             }
         };
         let Setting {
@@ -100,14 +100,14 @@ fn mean_of_parts(parts: &[Range<usize>]) -> Mean {
         let outputs = net.forward(batch.images.clone());
         let (loss, table) = criterion.forward(&outputs, &batch, &terms);
         // Weighed in front, so that all that follows is rounded alike.
-        let gradients = loss.mul_scalar(share).backward();
+        let gradients = loss.mul_scalar(fraction).backward();
         let gradients = GradientsParams::from_grads(gradients, &net);
         add(&mut mean.gradients, 1.0, numbers(&net, &gradients));
         for (i, (name, values)) in statistics(&net).into_iter().enumerate() {
             if mean.statistics.len() == i {
                 mean.statistics.push((name, Vec::new()));
             }
-            add(&mut mean.statistics[i].1, share, values);
+            add(&mut mean.statistics[i].1, fraction, values);
         }
         mean.tables.push(values(&table));
     }

@@ -78,7 +78,7 @@ const CHOICES: [Choice; 8] = [
         unused: VARIATIONS.split_at(1).1,
         allows_zero: true,
         why: "no sample is varied",
-        instead: "give augment.probability a share above 0",
+        instead: "give augment.probability a fraction above 0",
     },
     Choice {
         key: "train.milestones",

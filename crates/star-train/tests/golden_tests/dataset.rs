@@ -1,4 +1,4 @@
-//! Whole faces: a list through the data path and the network, and one picture through `predict`.
+//! Whole faces: an annotation file through the data path and the network, and one image through `predict`.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ fn the_small_data_set() {
         }
     }
 
-    // From the list. Warps differ by up to two levels, which a network with random weights turns into a few thousandths.
+    // From the annotation file. Warps differ by up to two levels, which a network with random weights turns into a few thousandths.
     for list in ["test.tsv", "test_noheader.tsv"] {
         let set = EvalSet {
             title: list.into(),
@@ -82,7 +82,7 @@ fn the_small_data_set() {
 }
 
 #[test]
-fn one_picture_end_to_end() {
+fn one_image_end_to_end() {
     let golden = Golden::open("e2e");
     let layout = Layout::builtin("wflw98").expect("built in");
     let config = StarNetConfig::new(layout.points, layout.edge_points());

@@ -5,13 +5,13 @@ use star_eval::metrics::{fr_auc_published, nme, published_bins};
 
 use crate::support::{Golden, assert_close, number};
 
-/// The published data sets' names and our layouts'.
+/// The published datasets' names and our layouts'.
 fn layout(published: &str) -> Layout {
     let name = match published {
         "WFLW" => "wflw98",
         "300W" => "ibug68",
         "COFW" => "cofw29",
-        other => panic!("golden metrics of an unknown data set {other}"),
+        other => panic!("golden metrics of an unknown dataset {other}"),
     };
     Layout::builtin(name).expect("built in")
 }
@@ -72,7 +72,7 @@ fn failure_rate_and_area() {
                 threshold.parse().expect("number"),
             ),
             None => {
-                let (list, set) = case.split_once('/').expect("list/data set");
+                let (list, set) = case.split_once('/').expect("list/dataset");
                 (list, layout(set).threshold)
             }
         };

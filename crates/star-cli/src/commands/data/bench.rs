@@ -16,15 +16,15 @@ use star_data::{
     warp::warp,
 };
 
-use super::{ListArgs, input_size};
+use super::{AnnotationArgs, input_size};
 use crate::error::CliError;
 
 /// Short lists are gone through several times an epoch, so that the start of an epoch does not count.
 const EPOCH: usize = 50_000;
-/// Faces that the parts are measured on, spread over the list.
+/// Faces that the parts are measured on, spread over the annotation file.
 const PRELOADED: usize = 32;
-/// Share of the time that the loader is measured; the parts have the rest.
-const LOADER_SHARE: f64 = 0.6;
+/// Fraction of the time that the loader is measured; the parts have the rest.
+const LOADER_FRACTION: f64 = 0.6;
 
 /// Measure how many faces a second are decoded, varied and given their target maps
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ The loader is measured as training uses it: published augmentation, target maps,
 Its parts are measured on one core, on faces that are decoded beforehand. benches/loader compares it with a Python loader.")]
 pub struct Args {
     #[command(flatten)]
-    faces: ListArgs,
+    faces: AnnotationArgs,
     /// Threads that make samples
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: u16,
@@ -96,7 +96,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let augment = AugmentConfig::default();
     let maker = SampleMaker::new(layout.clone(), args.input_size, augment, true)?;
     let loader = time_loader(&args, &faces, &maker)?;
-    let part_time = args.seconds * (1.0 - LOADER_SHARE);
+    let part_time = args.seconds * (1.0 - LOADER_FRACTION);
     let parts = time_parts(faces.as_ref(), &maker, Duration::from_secs_f64(part_time))?;
     let figures = Figures {
         list: args.faces.list.display().to_string(),
@@ -160,7 +160,7 @@ fn time_loader(
         ..LoaderConfig::default()
     };
     let loader = Loader::new(Arc::new(many), maker.clone(), config)?;
-    let limit = Duration::from_secs_f64(args.seconds * LOADER_SHARE);
+    let limit = Duration::from_secs_f64(args.seconds * LOADER_FRACTION);
     let (mut start, mut count, mut took, mut cpu) = (None, 0, Duration::ZERO, None);
     let begun = Instant::now();
     'epochs: for epoch in 0.. {
@@ -234,9 +234,9 @@ fn time_parts(
     measure("  warp", &mut |i| {
         black_box(warp(&loaded[i].image, &plans[i].image, size, size).is_ok());
     });
-    measure("  textures", &mut |i| {
+    measure("  photometric", &mut |i| {
         let mut crop = crops[i].clone();
-        draws[i].textures.apply(&mut crop);
+        draws[i].photometric.apply(&mut crop);
         black_box(crop);
     });
     measure("  network input", &mut |i| {

@@ -9,30 +9,30 @@ use std::{
 
 use indicatif::ProgressBar;
 use serde::Serialize;
-use star_data::check::{CheckReport, Finding, Kind, Severity, check_lists};
+use star_data::check::{CheckReport, Finding, Kind, Severity, check_annotations};
 use star_data::find_layout;
 
-use crate::commands::over_lists::images_of;
+use crate::commands::annotations::images_of;
 use crate::error::{CliError, refuse_overwriting, write_json};
 use crate::writable::check_file;
 
 /// Findings of a kind that are printed; --json has all.
 const SHOWN: usize = 5;
 
-/// Find what is wrong with face lists before it costs a training run
+/// Find what is wrong with annotation files before it costs a training run
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   star data check datasets/300w/train.tsv datasets/300w/lfpw_test.tsv --images datasets/300w --layout ibug68
   star data check mine.tsv --images photos --layout mine.toml --json findings.json
 
-Give the lists of training and test together: then faces that are in both are found. Every line and every picture is read.
+Give the lists of training and test together: then faces that are in both are found. Every line and every image is read.
 The exit code is 1 when there are errors; warnings alone, such as unusual shapes, leave it at 0.")]
 pub struct Args {
-    /// Face lists, in the published TSV form
+    /// Annotation files, in the published TSV form
     #[arg(value_name = "TSV", required = true)]
     lists: Vec<PathBuf>,
-    /// Folder that the lists' image paths start from [default: the first list's folder]
+    /// Folder that the annotation files' image paths start from [default: the first list's folder]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Landmark layout: wflw98, ibug68, cofw29, or the path of a TOML file
@@ -59,7 +59,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         .find_map(|(i, list)| args.lists[..i].contains(list).then_some(list))
     {
         return Err(CliError::Usage(format!(
-            "{} is given twice; give each list once",
+            "{} is given twice; give each annotation file once",
             twice.display()
         )));
     }
@@ -74,7 +74,7 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
     }
     let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));
     let furthest = AtomicUsize::new(0);
-    let report = check_lists(&args.lists, &images, &layout, |done, all| {
+    let report = check_annotations(&args.lists, &images, &layout, |done, all| {
         if let Some(bar) = &bar {
             let before = furthest.fetch_max(done, Ordering::Relaxed);
             bar.set_length(all as u64);
@@ -113,7 +113,7 @@ fn describe(report: &CheckReport) -> String {
         }
         text.push('\n');
     }
-    text += &format!("pictures: {}\n\n", report.pictures);
+    text += &format!("images: {}\n\n", report.images);
 
     for kind in Kind::ALL {
         let count = report.of(kind).count();

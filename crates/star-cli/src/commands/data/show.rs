@@ -10,13 +10,13 @@ use star_data::{
 use star_draw::SampleSheet;
 use star_train::Recipe;
 
-use super::{ListArgs, input_size};
+use super::{AnnotationArgs, input_size};
 use crate::error::{CliError, write_file};
 
 /// Keeps the choice of faces apart from the samples' random numbers.
 const CHOICE: u64 = u64::MAX;
 
-/// See what the network will see: samples and their target maps, as a picture
+/// See what the network will see: samples and their target maps, as an image
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -24,17 +24,17 @@ Examples:
   star data show mine.tsv --layout mine.toml --lines 17,40 --no-augmentation --out two.png
 
 Four tiles a face, two faces a row: the network's input; the same with its landmarks and edges; the point maps and the edge maps
-it is trained on, each the maximum over its channels, one colour an edge. The same options give the same picture.")]
+it is trained on, each the maximum over its channels, one colour an edge. The same options give the same image.")]
 pub struct Args {
     #[command(flatten)]
-    faces: ListArgs,
-    /// The picture to write (.png)
+    faces: AnnotationArgs,
+    /// The image to write (.png)
     #[arg(long, value_name = "FILE", value_parser = png)]
     out: PathBuf,
     /// How many faces, chosen by --seed
     #[arg(long = "faces", value_name = "N", default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=200))]
     count: u16,
-    /// Show the faces of these lines of the list instead
+    /// Show the faces of these lines of the annotation file instead
     #[arg(
         long,
         value_name = "LINE,...",
@@ -95,22 +95,22 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
             println!("line {}: {}{mirrored}", row.line, row.path);
         }
     }
-    let picture = sheet.render();
+    let image = sheet.render();
     let mut bytes = Cursor::new(Vec::new());
-    picture
+    image
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| CliError::Usage(format!("{}: {e}", args.out.display())))?;
     write_file(&args.out, &bytes.into_inner())?;
     println!(
         "{} x {} pixels: {}",
-        picture.width(),
-        picture.height(),
+        image.width(),
+        image.height(),
         args.out.display()
     );
     Ok(ExitCode::SUCCESS)
 }
 
-/// The faces to show, as indices in the order of the list.
+/// The faces to show, as indices in the order of the annotation file.
 fn choose(args: &Args, seed: u64, faces: &TsvFaces) -> Result<Vec<usize>, CliError> {
     if args.lines.is_empty() {
         let mut order = permutation(faces.len(), &mut sample_rng(seed, CHOICE, 0));

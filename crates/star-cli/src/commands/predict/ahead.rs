@@ -1,4 +1,4 @@
-//! Pictures are read, and looked for faces, ahead of the network: a bounded number, in parallel, in order.
+//! Images are read, and looked for faces, ahead of the network: a bounded number, in parallel, in order.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,12 +14,12 @@ use star_infer::detect::{Detector, FaceBox};
 use super::inputs::GivenBox;
 use crate::error::CliError;
 
-/// Pictures that are in memory together, times two: one chunk is read while the other is predicted.
-const MOST_PICTURES: usize = 16;
-/// Pixels that a chunk may have, one picture aside, however large it is.
+/// Images that are in memory together, times two: one chunk is read while the other is predicted.
+const MOST_IMAGES: usize = 16;
+/// Pixels that a chunk may have, one image aside, however large it is.
 const MOST_PIXELS: u64 = 48 * 1024 * 1024;
 
-/// Where a picture comes from.
+/// Where an image comes from.
 pub enum Source {
     File(PathBuf),
     Frame {
@@ -44,7 +44,7 @@ pub enum Faces {
     Crops(Vec<CropBox>),
 }
 
-/// A picture to be predicted.
+/// An image to be predicted.
 pub struct Item {
     source: Source,
     faces: Faces,
@@ -72,19 +72,19 @@ impl Item {
     }
 }
 
-/// A picture in memory and the crops of its faces; the detector's box beside a crop that is made of one.
+/// An image in memory and the crops of its faces; the detector's box beside a crop that is made of one.
 pub struct Ready {
     pub path: PathBuf,
     pub image: RgbImage,
     pub faces: Vec<(CropBox, Option<FaceBox>)>,
 }
 
-/// A picture that is ready, or what is wrong with it.
+/// An image that is ready, or what is wrong with it.
 pub type Prepared = Result<Ready, CliError>;
 
 /// How faces are found.
 pub struct Prepare<'a> {
-    /// None leaves pictures without faces: somebody else looks for them.
+    /// None leaves images without faces: somebody else looks for them.
     pub detector: Option<&'a dyn Detector>,
     pub boxes: &'a [GivenBox],
     pub max_faces: Option<usize>,
@@ -126,7 +126,7 @@ impl Prepare<'_> {
         let &GivenBox { x, y, w, h } = face;
         if x >= width || y >= height || x + w <= 0.0 || y + h <= 0.0 {
             return Err(CliError::Usage(format!(
-                "{}: the box {x},{y},{w},{h} lies outside the picture, which is {width} x {height} pixels. Write --box as x,y,w,h with \
+                "{}: the box {x},{y},{w},{h} lies outside the image, which is {width} x {height} pixels. Write --box as x,y,w,h with \
                  x and y the top left corner.",
                 path.display()
             )));
@@ -135,10 +135,10 @@ impl Prepare<'_> {
     }
 }
 
-/// The most prominent faces of a picture.
+/// The most prominent faces of an image.
 ///
 /// # Errors
-/// A detector that fails; the message names the picture.
+/// A detector that fails; the message names the image.
 pub fn find(
     detector: &dyn Detector,
     image: &RgbImage,
@@ -165,7 +165,7 @@ pub fn start<'scope>(
         let mut items = items.peekable();
         while items.peek().is_some() {
             let (mut chunk, mut pixels) = (Vec::new(), 0);
-            while chunk.len() < MOST_PICTURES && pixels < MOST_PIXELS {
+            while chunk.len() < MOST_IMAGES && pixels < MOST_PIXELS {
                 let Some(item) = items.next() else { break };
                 pixels += item.pixels();
                 chunk.push(item);

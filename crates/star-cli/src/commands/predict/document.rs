@@ -1,4 +1,4 @@
-//! What is written about a picture, as JSON, CSV and .pts. docs/predict.md describes it.
+//! What is written about an image, as JSON, CSV and .pts. docs/predict.md describes it.
 
 use std::{fmt::Write as _, path::Path};
 
@@ -13,7 +13,7 @@ use crate::error::CliError;
 /// Goes up when a field changes its meaning or disappears; new fields do not count.
 pub const VERSION: u32 = 1;
 
-/// What all pictures of a call share.
+/// What all images of a call share.
 pub struct Shared {
     pub layout: String,
     pub points: usize,
@@ -59,16 +59,16 @@ struct FaceDocument<'a> {
 }
 
 impl<'a> Document<'a> {
-    pub fn new(picture: &'a Done, shared: &'a Shared) -> Self {
+    pub fn new(done: &'a Done, shared: &'a Shared) -> Self {
         Self {
             version: VERSION,
-            image: picture.path.display().to_string(),
-            width: picture.image.width(),
-            height: picture.image.height(),
+            image: done.path.display().to_string(),
+            width: done.image.width(),
+            height: done.image.height(),
             layout: &shared.layout,
             weights: &shared.weights,
             weights_file: &shared.weights_file,
-            faces: picture
+            faces: done
                 .faces
                 .iter()
                 .map(|face| FaceDocument {
@@ -108,10 +108,10 @@ pub fn csv_header(points: usize) -> String {
 }
 
 /// One line a face.
-pub fn csv_lines(picture: &Done) -> String {
-    let image = csv_field(&picture.path.display().to_string());
+pub fn csv_lines(done: &Done) -> String {
+    let image = csv_field(&done.path.display().to_string());
     let mut text = String::new();
-    for (i, face) in picture.faces.iter().enumerate() {
+    for (i, face) in done.faces.iter().enumerate() {
         let [x, y, side, _] = square(&face.crop);
         let track = face.track.map_or(String::new(), |t| t.to_string());
         let sure = (face.detected).map_or(String::new(), |d| format!("{:.2}", d.score));

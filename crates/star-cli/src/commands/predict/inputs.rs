@@ -1,4 +1,4 @@
-//! Which pictures were asked for: files, folders, patterns, standard input, lists.
+//! Which images were asked for: files, folders, patterns, standard input, lists.
 
 use std::{
     cmp::Ordering,
@@ -10,10 +10,10 @@ use std::{
 use star_data::{Layout, TsvFaces};
 
 use super::ahead::{Faces, Item, Source};
-use crate::commands::over_lists::images_of;
+use crate::commands::annotations::images_of;
 use crate::error::CliError;
 
-/// Pictures of a folder are known by these endings. A file that is named is read whatever its name.
+/// Images of a folder are known by these endings. A file that is named is read whatever its name.
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
 
 /// A face's box from the command line, in pixels.
@@ -45,28 +45,28 @@ pub fn parse_box(text: &str) -> Result<GivenBox, String> {
     }
 }
 
-/// The pictures of a list with their crops; faces of one picture that follow each other are one item.
+/// The images of an annotation file with their crops; faces of one image that follow each other are one item.
 pub fn of_list(list: &Path, images: Option<&Path>, layout: &Layout) -> Result<Vec<Item>, CliError> {
     let folder = images_of(list, images);
     let faces = TsvFaces::open(list, &folder, layout.clone())?;
-    let mut pictures: Vec<(PathBuf, Vec<_>)> = Vec::new();
+    let mut images: Vec<(PathBuf, Vec<_>)> = Vec::new();
     for row in faces.rows() {
         let path = folder.join(&row.path);
-        match pictures.last_mut() {
+        match images.last_mut() {
             Some((last, crops)) if *last == path => crops.push(row.crop),
-            _ => pictures.push((path, vec![row.crop])),
+            _ => images.push((path, vec![row.crop])),
         }
     }
     let item = |(path, crops)| Item::new(Source::File(path), Faces::Crops(crops));
-    Ok(pictures.into_iter().map(item).collect())
+    Ok(images.into_iter().map(item).collect())
 }
 
-type Pictures = (Box<dyn Iterator<Item = Source> + Send>, Option<u64>);
+type Images = (Box<dyn Iterator<Item = Source> + Send>, Option<u64>);
 
-/// The pictures of the arguments in their order, those of a folder or pattern sorted, and how many they are if that is known.
+/// The images of the arguments in their order, those of a folder or pattern sorted, and how many they are if that is known.
 ///
 /// `out` is left out of folders: results are not looked at again.
-pub fn of_arguments(arguments: &[PathBuf], out: &Path) -> Result<Pictures, CliError> {
+pub fn of_arguments(arguments: &[PathBuf], out: &Path) -> Result<Images, CliError> {
     let mut all: Box<dyn Iterator<Item = Source> + Send> = Box::new(std::iter::empty());
     let mut count = Some(0);
     for argument in arguments {
@@ -98,14 +98,14 @@ fn of_argument(argument: &Path, out: &Path) -> Result<Vec<PathBuf>, CliError> {
         let path = entry.map_err(|e| CliError::io(e.path().to_owned(), e.into()))?;
         if path.is_dir() {
             found.extend(of_folder(&path, out)?);
-        } else if is_picture(&path) {
-            // `**/*` means the pictures, not the results that lie beside them.
+        } else if is_image(&path) {
+            // `**/*` means the images, not the results that lie beside them.
             found.push(path);
         }
     }
     if found.is_empty() {
         return Err(CliError::Usage(format!(
-            "{text}: no picture matches this pattern. `*` stands for any part of a name, `**` for any folders."
+            "{text}: no image matches this pattern. `*` stands for any part of a name, `**` for any folders."
         )));
     }
     found.sort_by(|a, b| natural(a, b));
@@ -119,7 +119,7 @@ fn of_folder(folder: &Path, out: &Path) -> Result<Vec<PathBuf>, CliError> {
     collect(folder, out.as_deref(), &mut found)?;
     if found.is_empty() {
         return Err(CliError::Usage(format!(
-            "{}: no pictures in this folder or below it (looked for .{})",
+            "{}: no images in this folder or below it (looked for .{})",
             folder.display(),
             ENDINGS.join(", .")
         )));
@@ -141,14 +141,14 @@ fn collect(folder: &Path, out: Option<&Path>, found: &mut Vec<PathBuf>) -> Resul
             if out.is_none() || fs::canonicalize(&path).ok().as_deref() != out {
                 collect(&path, out, found)?;
             }
-        } else if is_picture(&path) {
+        } else if is_image(&path) {
             found.push(path);
         }
     }
     Ok(())
 }
 
-fn is_picture(path: &Path) -> bool {
+fn is_image(path: &Path) -> bool {
     path.extension().is_some_and(|ending| {
         ENDINGS
             .iter()

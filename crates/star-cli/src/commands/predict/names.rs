@@ -2,16 +2,16 @@
 
 use std::{collections::HashSet, path::Path};
 
-/// Results are called as their pictures; pictures of the same name in different folders get a number.
+/// Results are called as their images; images of the same name in different folders get a number.
 #[derive(Default)]
 pub struct Names(HashSet<String>);
 
 impl Names {
-    /// The picture's name without its ending, or with a number behind it if that is taken.
-    pub fn of_picture(&mut self, picture: &Path) -> String {
-        let stem = picture
+    /// The image's name without its ending, or with a number behind it if that is taken.
+    pub fn of_image(&mut self, image: &Path) -> String {
+        let stem = image
             .file_stem()
-            .map_or_else(|| "picture".into(), |s| s.to_string_lossy().into_owned());
+            .map_or_else(|| "image".into(), |s| s.to_string_lossy().into_owned());
         self.unique(&stem, 1)
     }
 
@@ -39,7 +39,7 @@ mod tests {
     fn no_name_is_given_twice() {
         let mut names = Names::default();
         let given = ["x/a.jpg", "y/a.png", "a-2.jpg", "A.jpg", "b.tar.jpg"]
-            .map(|p| names.of_picture(Path::new(p)));
+            .map(|p| names.of_image(Path::new(p)));
         assert_eq!(given, ["a", "a-2", "a-2-2", "A-3", "b.tar"]);
     }
 }

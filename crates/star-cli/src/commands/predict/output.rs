@@ -10,19 +10,19 @@ use burn::tensor::backend::Backend;
 use image::{ImageFormat, RgbImage};
 use rayon::prelude::*;
 use star_data::{Covariance, CropBox, Edge};
-use star_draw::{Overlay, Picture};
+use star_draw::{AnnotatedImage, Overlay};
 use star_files::AtomicFile;
 use star_infer::{Prediction, TrainedNet, detect::FaceBox};
 
 use super::{
-    Args, Format, Part, PictureKind,
+    Args, Format, OverlayFormat, Part,
     ahead::Ready,
     document::{Document, Shared, csv_header, csv_lines, pts},
     names::Names,
 };
 use crate::error::{CliError, write_file};
 
-/// A picture with its answer.
+/// An image with its answer.
 pub struct Done {
     pub path: PathBuf,
     pub image: RgbImage,
@@ -37,9 +37,9 @@ pub struct DoneFace {
     pub prediction: Prediction,
 }
 
-/// What became of a picture, for people.
+/// What became of an image, for people.
 pub struct Written {
-    pub picture: String,
+    pub image: String,
     pub scores: Vec<f64>,
     /// Its own files; there may be none.
     pub files: Vec<PathBuf>,
@@ -73,44 +73,44 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Predicts some pictures and writes their results, in parallel but each file by one.
+    /// Predicts some images and writes their results, in parallel but each file by one.
     pub fn write(
         &mut self,
-        pictures: Vec<Ready>,
+        images: Vec<Ready>,
         predict: impl FnOnce(Vec<Ready>) -> Result<Vec<Done>, CliError>,
     ) -> Result<Vec<Written>, CliError> {
-        if pictures.is_empty() {
+        if images.is_empty() {
             return Ok(Vec::new());
         }
-        let done = predict(pictures)?;
+        let done = predict(images)?;
         let out = &self.args.out;
         fs::create_dir_all(out).map_err(|e| CliError::io(out, e))?;
         let named: Vec<(Done, Files)> = done
             .into_iter()
-            .map(|picture| {
-                let files = self.files(&picture);
-                (picture, files)
+            .map(|done| {
+                let files = self.files(&done);
+                (done, files)
             })
             .collect();
         let written = named
             .par_iter()
-            .map(|(picture, files)| self.write_one(picture, files))
+            .map(|(done, files)| self.write_one(done, files))
             .collect::<Result<Vec<_>, _>>()?;
-        for (picture, _) in &named {
+        for (done, _) in &named {
             let document = || {
-                serde_json::to_string(&Document::new(picture, &self.shared))
+                serde_json::to_string(&Document::new(done, &self.shared))
                     .map(|line| line + "\n")
                     .map_err(|e| CliError::Usage(e.to_string()))
             };
             self.jsonl.append(String::new, document)?;
             let points = self.shared.points;
             self.csv
-                .append(|| csv_header(points), || Ok(csv_lines(picture)))?;
+                .append(|| csv_header(points), || Ok(csv_lines(done)))?;
         }
         Ok(written)
     }
 
-    /// Gives the files for all pictures their names.
+    /// Gives the files for all images their names.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -119,19 +119,19 @@ impl<'a> Output<'a> {
         self.csv.finish()
     }
 
-    fn files(&mut self, picture: &Done) -> Files {
-        let name = self.names.of_picture(&picture.path);
+    fn files(&mut self, done: &Done) -> Files {
+        let name = self.names.of_image(&done.path);
         let mut points = Vec::new();
         if self.args.format.contains(&Format::Pts) {
-            // NAME.pts, NAME-2.pts and so on, unless another picture is called so.
-            for face in 1..=picture.faces.len() {
+            // NAME.pts, NAME-2.pts and so on, unless another image is called so.
+            for face in 1..=done.faces.len() {
                 points.push(self.point_files.unique(&name, face));
             }
         }
         Files { name, points }
     }
 
-    fn write_one(&self, picture: &Done, files: &Files) -> Result<Written, CliError> {
+    fn write_one(&self, done: &Done, files: &Files) -> Result<Written, CliError> {
         let mut written = Vec::new();
         let mut path = |name: &str, ending: &str| {
             let path = self.args.out.join(format!("{name}.{ending}"));
@@ -139,43 +139,43 @@ impl<'a> Output<'a> {
             path
         };
         if self.args.format.contains(&Format::Json) {
-            let document = Document::new(picture, &self.shared).to_json()?;
+            let document = Document::new(done, &self.shared).to_json()?;
             write_file(&path(&files.name, "json"), document.as_bytes())?;
         }
-        for (face, name) in picture.faces.iter().zip(&files.points) {
+        for (face, name) in done.faces.iter().zip(&files.points) {
             write_file(&path(name, "pts"), pts(face).as_bytes())?;
         }
-        if self.args.pictures.contains(&PictureKind::Png) {
+        if self.args.overlay.contains(&OverlayFormat::Png) {
             let mut bytes = std::io::Cursor::new(Vec::new());
             let path = path(&files.name, "png");
-            self.drawn(picture, |p| Ok(p.to_image()))?
+            self.drawn(done, |p| Ok(p.to_image()))?
                 .write_to(&mut bytes, ImageFormat::Png)
                 .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
             write_file(&path, bytes.get_ref())?;
         }
-        if self.args.pictures.contains(&PictureKind::Svg) {
-            let svg = self.drawn(picture, |p| Ok(p.to_svg()?))?;
+        if self.args.overlay.contains(&OverlayFormat::Svg) {
+            let svg = self.drawn(done, |p| Ok(p.to_svg()?))?;
             write_file(&path(&files.name, "svg"), svg.as_bytes())?;
         }
         Ok(Written {
-            picture: picture.path.display().to_string(),
-            scores: picture.faces.iter().map(|f| f.prediction.score).collect(),
+            image: done.path.display().to_string(),
+            scores: done.faces.iter().map(|f| f.prediction.score).collect(),
             files: written,
         })
     }
 
     fn drawn<T>(
         &self,
-        picture: &Done,
-        draw: impl FnOnce(&Picture) -> Result<T, CliError>,
+        done: &Done,
+        draw: impl FnOnce(&AnnotatedImage) -> Result<T, CliError>,
     ) -> Result<T, CliError> {
         let asked = |part| self.args.draws(part);
-        let spreads: Vec<Vec<Covariance>> = picture
+        let spreads: Vec<Vec<Covariance>> = done
             .faces
             .iter()
             .map(|f| f.prediction.covariance.clone())
             .collect();
-        let overlays: Vec<Overlay> = picture
+        let overlays: Vec<Overlay> = done
             .faces
             .iter()
             .zip(&spreads)
@@ -189,17 +189,17 @@ impl<'a> Output<'a> {
                     .by_anisotropy()
             })
             .collect();
-        let explained = asked(Part::Ellipses) && !picture.faces.is_empty();
-        draw(&Picture {
-            image: &picture.image,
-            title: &picture.path.display().to_string(),
+        let explained = asked(Part::Ellipses) && !done.faces.is_empty();
+        draw(&AnnotatedImage {
+            image: &done.image,
+            title: &done.path.display().to_string(),
             overlays: &overlays,
             legend: explained.then_some(self.args.sigma()),
         })
     }
 }
 
-/// What a picture's files are called, without their endings.
+/// What an image's files are called, without their endings.
 struct Files {
     name: String,
     /// One a face.

@@ -1,4 +1,4 @@
-//! What a person sees: a line a picture, a bar in a terminal, and all that went wrong together at the end.
+//! What a person sees: a line an image, a bar in a terminal, and all that went wrong together at the end.
 
 use std::{
     io::{IsTerminal, Write},
@@ -16,26 +16,26 @@ use super::{
 
 pub struct Show {
     bar: Option<ProgressBar>,
-    pictures: usize,
+    images: usize,
     faces: usize,
     without: usize,
     failures: Vec<String>,
 }
 
 impl Show {
-    /// `count` pictures, if it is known how many.
+    /// `count` images, if it is known how many.
     pub fn new(count: Option<u64>) -> Self {
-        // A bar for one picture would be gone before it is seen.
+        // A bar for one image would be gone before it is seen.
         let long = std::io::stderr().is_terminal() && count != Some(1);
         let bar = long.then(|| {
             let (bar, template) = match count {
                 Some(count) => (
                     ProgressBar::new(count),
-                    "{wide_bar:.cyan/blue} {pos}/{len} pictures, {per_sec}, {eta} left",
+                    "{wide_bar:.cyan/blue} {pos}/{len} images, {per_sec}, {eta} left",
                 ),
                 None => (
                     ProgressBar::new_spinner(),
-                    "{spinner} {pos} pictures, {per_sec}",
+                    "{spinner} {pos} images, {per_sec}",
                 ),
             };
             bar.enable_steady_tick(REDRAW);
@@ -47,7 +47,7 @@ impl Show {
         });
         Self {
             bar,
-            pictures: 0,
+            images: 0,
             faces: 0,
             without: 0,
             failures: Vec::new(),
@@ -65,12 +65,12 @@ impl Show {
         }
     }
 
-    /// The pictures that can be predicted; the others are reported.
+    /// The images that can be predicted; the others are reported.
     pub fn keep(&mut self, chunk: Vec<Prepared>) -> Vec<Ready> {
         let mut ready = Vec::with_capacity(chunk.len());
-        for picture in chunk {
-            match picture {
-                Ok(picture) => ready.push(picture),
+        for image in chunk {
+            match image {
+                Ok(image) => ready.push(image),
                 Err(error) => {
                     let message = error.to_string();
                     let print = || eprintln!("error: {message}");
@@ -88,15 +88,15 @@ impl Show {
         ready
     }
 
-    /// Reports pictures that are done.
+    /// Reports images that are done.
     pub fn done(&mut self, written: Vec<Written>) {
         for Written {
-            picture,
+            image,
             scores,
             files,
         } in written
         {
-            self.pictures += 1;
+            self.images += 1;
             self.faces += scores.len();
             let scored: Vec<String> = scores.iter().map(|s| format!("{s:.2}")).collect();
             let found = match &scored[..] {
@@ -109,16 +109,16 @@ impl Show {
             };
             let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
             let to = if files.is_empty() { "" } else { " -> " };
-            self.line(&format!("{picture}: {found}{to}{}", files.join(", ")));
+            self.line(&format!("{image}: {found}{to}{}", files.join(", ")));
             if let Some(bar) = &self.bar {
                 bar.inc(1);
             }
         }
     }
 
-    /// Whether no picture came, not even one that could not be read.
+    /// Whether no image came, not even one that could not be read.
     pub fn nothing(&self) -> bool {
-        self.pictures == 0 && self.failures.is_empty()
+        self.images == 0 && self.failures.is_empty()
     }
 
     /// Sums up; success if nothing went wrong.
@@ -127,8 +127,8 @@ impl Show {
             bar.finish_and_clear();
         }
         let failed = self.failures.len();
-        if self.pictures + failed > 1 {
-            let mut text = format!("{} pictures, {} faces", self.pictures, self.faces);
+        if self.images + failed > 1 {
+            let mut text = format!("{} images, {} faces", self.images, self.faces);
             if self.without > 0 {
                 text += &format!(", {} without a face", self.without);
             }
@@ -137,10 +137,7 @@ impl Show {
             }
             self.line(&format!("{text}; results in {}", out.display()));
             if failed > 0 {
-                eprintln!(
-                    "{failed} of {} pictures were left out:",
-                    self.pictures + failed
-                );
+                eprintln!("{failed} of {} images were left out:", self.images + failed);
                 for failure in &self.failures {
                     eprintln!("  {failure}");
                 }

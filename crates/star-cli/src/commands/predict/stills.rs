@@ -1,4 +1,4 @@
-//! Pictures that have nothing to do with each other: all their faces go through the network together.
+//! Images that have nothing to do with each other: all their faces go through the network together.
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
@@ -25,8 +25,8 @@ impl<B: Backend> Network<'_, B> {
         predict_passes(net, views, &self.rule, self.passes, BATCH, self.device)
     }
 
-    pub fn predict(&self, pictures: Vec<Ready>) -> Result<Vec<Done>, CliError> {
-        let views: Vec<View> = pictures
+    pub fn predict(&self, images: Vec<Ready>) -> Result<Vec<Done>, CliError> {
+        let views: Vec<View> = images
             .iter()
             .flat_map(|p| {
                 p.faces.iter().map(|(crop, _)| View {
@@ -36,10 +36,10 @@ impl<B: Backend> Network<'_, B> {
             })
             .collect();
         let mut answers = self.ask(&views)?.into_iter();
-        Ok(pictures
+        Ok(images
             .into_iter()
-            .map(|picture| Done {
-                faces: picture
+            .map(|ready| Done {
+                faces: ready
                     .faces
                     .iter()
                     .zip(answers.by_ref())
@@ -50,8 +50,8 @@ impl<B: Backend> Network<'_, B> {
                         prediction: answer.prediction,
                     })
                     .collect(),
-                path: picture.path,
-                image: picture.image,
+                path: ready.path,
+                image: ready.image,
             })
             .collect())
     }

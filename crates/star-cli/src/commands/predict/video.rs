@@ -1,4 +1,4 @@
-//! Pictures that follow each other.
+//! Images that follow each other.
 
 use std::path::PathBuf;
 

@@ -21,9 +21,9 @@ pub struct CustomOptions {
     /// Which points there are: a layout file, or wflw98, ibug68 or cofw29 [default: layout.toml in --root]
     #[arg(long, value_name = "FILE|NAME")]
     layout: Option<String>,
-    /// Share of the images, or of the groups where the points have them, that becomes test.tsv when they have no splits [default: 0.1]
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    test_share: Option<f64>,
+    /// Fraction of the images, or of the groups where the points have them, that becomes test.tsv when they have no splits [default: 0.1]
+    #[arg(long, alias = "test-share", value_name = "FRACTION", value_parser = fraction)]
+    test_fraction: Option<f64>,
     /// Decides which these are [default: 0]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -32,10 +32,10 @@ pub struct CustomOptions {
     one_based: bool,
 }
 
-fn share(text: &str) -> Result<f64, String> {
+fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
-        Ok(share) if (0.0..1.0).contains(&share) => Ok(share),
-        _ => Err("give a share from 0 up to (not with) 1, such as 0.1".into()),
+        Ok(fraction) if (0.0..1.0).contains(&fraction) => Ok(fraction),
+        _ => Err("give a fraction from 0 up to (not with) 1, such as 0.1".into()),
     }
 }
 
@@ -43,7 +43,7 @@ pub fn run(options: &CustomOptions, common: PrepareConfig) -> Result<PrepareRepo
     let root = &options.common.root;
     if !root.is_dir() {
         return Err(CliError::Usage(format!(
-            "{}: there is no such folder; --root is the folder with the pictures",
+            "{}: there is no such folder; --root is the folder with the images",
             root.display()
         )));
     }
@@ -53,7 +53,7 @@ pub fn run(options: &CustomOptions, common: PrepareConfig) -> Result<PrepareRepo
             Some(points) => points.clone(),
             None => find_points(root)?,
         },
-        test_share: options.test_share,
+        test_fraction: options.test_fraction,
         seed: options.seed,
         one_based: options.one_based,
         common,

@@ -63,7 +63,7 @@ impl About<'_> {
     }
 }
 
-/// The colours of axis ratios from 1 to the last, in equal steps of the ratio's logarithm: those of `predict`'s pictures.
+/// The colours of axis ratios from 1 to the last, in equal steps of the ratio's logarithm: those of `predict`'s images.
 fn ratio_colors() -> Vec<Value> {
     (0..COLORS)
         .map(|i| MOST_ANISOTROPIC.powf(i as f64 / (COLORS - 1) as f64))

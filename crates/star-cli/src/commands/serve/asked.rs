@@ -1,4 +1,4 @@
-//! What a request asks for besides its picture: `?name=photo.jpg&box=x,y,w,h&passes=2`.
+//! What a request asks for besides its image: `?name=photo.jpg&box=x,y,w,h&passes=2`.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ const MOST_BOXES: usize = 32;
 const LONGEST_NAME: usize = 120;
 
 pub struct Asked {
-    /// What the picture is called in the answer.
+    /// What the image is called in the answer.
     pub name: PathBuf,
     /// Where to look; the detector is asked if there are none.
     pub boxes: Vec<GivenBox>,
@@ -25,7 +25,7 @@ impl Asked {
     /// A key that is not known, a value that cannot be read.
     pub fn new(pairs: &[(String, String)], passes: usize) -> Result<Self, Problem> {
         let mut asked = Self {
-            name: "picture".into(),
+            name: "image".into(),
             boxes: Vec::new(),
             passes,
         };
@@ -87,8 +87,8 @@ mod tests {
             ("/etc/passwd", "passwd"),
             ("C:\\x\\y.png", "y.png"),
             ("a\u{1b}[2J.jpg", "a[2J.jpg"),
-            ("x/", "picture"),
-            ("", "picture"),
+            ("x/", "image"),
+            ("", "image"),
         ] {
             let asked = asked(&[("name", given)]).expect("fine");
             assert_eq!(asked.name, PathBuf::from(name), "{given}");

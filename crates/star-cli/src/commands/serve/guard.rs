@@ -15,7 +15,7 @@ use super::problem::Problem;
 /// Names of this machine. The port may be another than ours: `ssh -L` has one of its own.
 const OWN_NAMES: [&str; 3] = ["127.0.0.1", "localhost", "[::1]"];
 
-/// Scripts, styles and pictures from here alone, nothing to or from anywhere else, and no other page may frame this one.
+/// Scripts, styles and images from here alone, nothing to or from anywhere else, and no other page may frame this one.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -74,7 +74,7 @@ fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
         Ok(())
     } else {
         Err(Problem::Elsewhere(
-            "pages of other sites may not send pictures here".into(),
+            "pages of other sites may not send images here".into(),
         ))
     }
 }

@@ -1,4 +1,4 @@
-//! From bytes to a picture and where its faces are, a bounded number at a time.
+//! From bytes to an image and where its faces are, a bounded number at a time.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,15 +17,15 @@ use crate::commands::predict::{
 
 /// Uploads that are in memory at once, whether they wait or are worked on.
 const MOST_UPLOADS: usize = 16;
-/// Pictures that are decoded, searched or predicted at once.
+/// Images that are decoded, searched or predicted at once.
 pub const MOST_AT_ONCE: usize = 4;
-/// Pixels of those pictures together: as many as a single one may have.
+/// Pixels of those images together: as many as a single one may have.
 const MOST_PIXELS: u64 = MAX_PIXELS;
 /// Pixels are counted by the mebipixel.
 const UNIT: u64 = 1 << 20;
 /// The smallest side of a box, in pixels: less is a slip of the hand.
 const LEAST_SIDE: f64 = 8.0;
-/// How many times larger than the picture a box may be.
+/// How many times larger than the image a box may be.
 const LARGEST: f64 = 4.0;
 
 /// Bounds on memory, however many ask at once: bytes by places for uploads, pixels by permits.
@@ -52,7 +52,7 @@ impl Rooms {
         self.uploads.try_acquire().map_err(|_| Problem::Busy)
     }
 
-    /// Waits until there is memory for a picture. It is there until the permit is dropped.
+    /// Waits until there is memory for an image. It is there until the permit is dropped.
     ///
     /// # Errors
     /// None while the server runs.
@@ -68,14 +68,14 @@ impl Rooms {
     }
 }
 
-/// A picture that is ready for the network.
+/// An image that is ready for the network.
 pub struct Looked {
     pub ready: Ready,
-    /// The file ends before its picture does.
+    /// The file ends before its image does.
     pub truncated: bool,
 }
 
-/// How pictures are looked at.
+/// How images are looked at.
 pub struct Looker {
     /// None where the landmarks are not of faces.
     pub detector: Option<SeetaFace>,
@@ -87,16 +87,16 @@ pub struct Looker {
 /// Width and height of what was sent.
 ///
 /// # Errors
-/// No picture; one with too many pixels.
+/// No image; one with too many pixels.
 pub fn size(bytes: &[u8], asked: &Asked) -> Result<(u32, u32), Problem> {
     size_in_header(bytes, &asked.name).map_err(unreadable)
 }
 
 impl Looker {
-    /// Decodes a picture and finds its faces, or takes the boxes that were given.
+    /// Decodes an image and finds its faces, or takes the boxes that were given.
     ///
     /// # Errors
-    /// A picture that cannot be decoded; a box that cannot be meant; no box where there is no detector.
+    /// An image that cannot be decoded; a box that cannot be meant; no box where there is no detector.
     pub fn look(&self, bytes: Vec<u8>, asked: Asked) -> Result<Looked, Problem> {
         let path: PathBuf = asked.name;
         let decoded = decode_reporting(&bytes, &path).map_err(unreadable)?;
@@ -136,17 +136,17 @@ impl Looker {
         let &GivenBox { x, y, w, h } = given;
         let wrong = |why: String| {
             Err(Problem::Query(format!(
-                "the box {x},{y},{w},{h} {why}; the picture is {width} x {height} pixels"
+                "the box {x},{y},{w},{h} {why}; the image is {width} x {height} pixels"
             )))
         };
         if x >= width || y >= height || x + w <= 0.0 || y + h <= 0.0 {
-            return wrong("lies outside the picture".into());
+            return wrong("lies outside the image".into());
         }
         if w < LEAST_SIDE || h < LEAST_SIDE {
             return wrong(format!("is smaller than {LEAST_SIDE} pixels"));
         }
         if w > LARGEST * width || h > LARGEST * height {
-            return wrong("is far larger than the picture".into());
+            return wrong("is far larger than the image".into());
         }
         let crop = self.rule.crop_of_box(x, y, w, h);
         crop.map_err(|e| Problem::Query(e.to_string()))

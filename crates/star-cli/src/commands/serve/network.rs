@@ -17,11 +17,11 @@ use crate::{
     error::CliError,
 };
 
-/// A picture that waits for the network.
+/// An image that waits for the network.
 pub struct Question {
     pub ready: Ready,
     pub passes: usize,
-    /// The picture's memory.
+    /// The image's memory.
     pub room: OwnedSemaphorePermit,
 }
 
@@ -40,7 +40,7 @@ impl Asker {
         (Self(sender), Questions(receiver))
     }
 
-    /// The picture's document, as JSON.
+    /// The image's document, as JSON.
     ///
     /// # Errors
     /// A full queue; a network that fails.
@@ -73,7 +73,7 @@ impl<B: Backend> Answering<'_, B> {
                 self.document(question.ready, question.passes)
             }))
             .unwrap_or_else(|_| {
-                let text = "the network failed on this picture; its terminal says more";
+                let text = "the network failed on this image; its terminal says more";
                 Err(CliError::Usage(text.into()))
             });
             // Before the answer, so that whoever has it finds room for the next.
@@ -83,7 +83,7 @@ impl<B: Backend> Answering<'_, B> {
         }
     }
 
-    /// What `predict --format json` writes of the picture.
+    /// What `predict --format json` writes of the image.
     fn document(&self, ready: Ready, passes: usize) -> Result<String, CliError> {
         let network = Network {
             trained: self.trained,
@@ -92,9 +92,9 @@ impl<B: Backend> Answering<'_, B> {
             device: self.device,
         };
         let done = network.predict(vec![ready])?;
-        let picture = done
+        let image = done
             .first()
             .ok_or_else(|| CliError::Usage("the network gave no answer".into()))?;
-        Document::new(picture, self.shared).to_json()
+        Document::new(image, self.shared).to_json()
     }
 }

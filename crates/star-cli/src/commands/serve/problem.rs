@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::json;
 
-/// Seconds after which to try again when the server is busy: one picture is done by then.
+/// Seconds after which to try again when the server is busy: one image is done by then.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("1");
 
 #[derive(Debug, thiserror::Error)]
@@ -27,14 +27,14 @@ pub enum Problem {
     /// The other side went away in the middle.
     #[error("the upload broke off; try again")]
     BrokeOff,
-    /// No picture, a damaged one, or one with too many pixels.
+    /// No image, a damaged one, or one with too many pixels.
     #[error("{0}")]
     Unreadable(String),
     #[error(
-        "these weights are for the layout `{layout}`, and nothing here can find that in a picture; draw a box around it (box=x,y,w,h)"
+        "these weights are for the layout `{layout}`, and nothing here can find that in an image; draw a box around it (box=x,y,w,h)"
     )]
     BoxNeeded { layout: String },
-    #[error("other pictures are being looked at; try again in a second")]
+    #[error("other images are being looked at; try again in a second")]
     Busy,
     #[error(
         "no answer within {seconds} seconds; try fewer faces or passes or a smaller image, or start the server with --answer-time"

@@ -50,7 +50,7 @@ async fn about(State(app): State<Arc<App>>) -> Response {
 
 type Pairs = Result<Query<Vec<(String, String)>>, QueryRejection>;
 
-/// A picture as the request's body, the rest in its query; the answer is the document that `predict` writes.
+/// An image as the request's body, the rest in its query; the answer is the document that `predict` writes.
 async fn predict(State(app): State<Arc<App>>, pairs: Pairs, request: Request) -> Response {
     let mut body = request.into_body();
     match answer(&app, pairs, &mut body).await {

@@ -2,14 +2,14 @@
 
 use crate::{layout::Layout, point::Point, tsv::check_group};
 
-/// Larger coordinates are taken for damage: no picture that is decoded is nearly as wide.
+/// Larger coordinates are taken for damage: no image that is decoded is nearly as wide.
 const MAX_COORDINATE: f64 = 1e6;
 
 /// One face as written.
 pub(super) struct Row {
     /// 1-based, where it begins.
     pub line: usize,
-    /// Relative to the pictures' folder, with `/`.
+    /// Relative to the images' folder, with `/`.
     pub image: String,
     /// As many as the layout has.
     pub points: Vec<Point>,
@@ -74,22 +74,22 @@ impl Table {
     }
 }
 
-/// A picture's path as lists can hold it.
+/// An image's path as annotation files can hold it.
 pub(super) fn image_path(text: &str) -> Result<String, String> {
     let path = text.replace('\\', "/");
     if path.trim().is_empty() {
-        return Err("image is empty; name the picture".into());
+        return Err("image is empty; name the image file".into());
     }
     if path.contains(['\t', '\n', '\r', '"']) {
         return Err(format!(
-            "image is {:?}; tabs, line breaks and quotes cannot stand in a list: rename the picture",
+            "image is {:?}; tabs, line breaks and quotes cannot stand in an annotation file: rename the image",
             shorten(&path)
         ));
     }
     Ok(path)
 }
 
-/// A group's name as lists can hold it; of an empty one, none.
+/// A group's name as annotation files can hold it; of an empty one, none.
 pub(super) fn group(text: &str) -> Result<Option<String>, String> {
     let group = text.trim();
     if group.is_empty() {
@@ -99,16 +99,16 @@ pub(super) fn group(text: &str) -> Result<Option<String>, String> {
     Ok(Some(group.to_string()))
 }
 
-/// A number that can be a place in a picture; `what` is what the file calls it.
+/// A number that can be a place in an image; `what` is what the file calls it.
 pub(super) fn pixel(value: f64, what: &str) -> Result<f64, String> {
     if value.is_finite() && value.abs() <= MAX_COORDINATE {
         Ok(value)
     } else {
-        Err(format!("{what} is {value}, which is no place in a picture"))
+        Err(format!("{what} is {value}, which is no place in an image"))
     }
 }
 
-/// A name that can be a list's file name, in small letters, because some systems do not tell `Train.tsv` from `train.tsv`.
+/// A name that can be an annotation file's file name, in small letters, because some systems do not tell `Train.tsv` from `train.tsv`.
 pub(super) fn list_name(text: &str) -> Result<String, String> {
     let name = text.trim().to_ascii_lowercase();
     if name.is_empty() {

@@ -1,6 +1,6 @@
 // What the page asks of its server: one thing it reads, one thing it sends.
 
-/** Tries of one picture while the server is busy. */
+/** Tries of one image while the server is busy. */
 const MOST_TRIES = 30;
 
 /** Something that a person should read. */
@@ -18,7 +18,7 @@ export async function about() {
 }
 
 /**
- * Sends a picture; gives the document's text as the server wrote it, the document itself, and whether the file was cut off.
+ * Sends an image; gives the document's text as the server wrote it, the document itself, and whether the file was cut off.
  * When the server is busy it is asked again, after `onBusy`; `tries` 1 gives up at once.
  */
 export async function predict(blob, { name, boxes = [], passes, signal, onBusy, tries = MOST_TRIES }) {

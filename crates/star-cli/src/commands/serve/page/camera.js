@@ -21,7 +21,7 @@ export class Camera {
     await this.video.play();
   }
 
-  /** Whether its picture still comes. */
+  /** Whether its image still comes. */
   get running() {
     return !!this.stream?.getVideoTracks().some((track) => track.readyState === "live");
   }

@@ -1,4 +1,4 @@
-// What happens when: a picture comes in, is sent, is answered, is looked at.
+// What happens when: an image comes in, is sent, is answered, is looked at.
 
 import { Problem, about as askAbout, predict } from "./api.js";
 import { Camera } from "./camera.js";
@@ -22,8 +22,8 @@ const NARROW = 560;
 const SAMPLE = "astronaut.jpg";
 
 let about = null;
-/** The picture: image, width, height, name, blob; `taken` if the camera made it. */
-let picture = null;
+/** The image: image, width, height, name, blob; `taken` if the camera made it. */
+let shown = null;
 /** Its answer: text and document. */
 let answer = null;
 let boxes = [];
@@ -39,7 +39,7 @@ stage.onpaint = placeTip;
 
 const faces = () => answer?.document.faces ?? [];
 
-// A picture comes in
+// An image comes in
 
 async function open(blob, name) {
   stopCamera();
@@ -56,7 +56,7 @@ async function open(blob, name) {
   showCard(
     "Where is it?",
     `These weights are for “${about.layout}”, which the face detector cannot find. Draw a box around one: it should just hold all ${about.points} points.`,
-    { label: "Take the whole picture", action: () => addBox({ x: 0, y: 0, w: picture.width, h: picture.height }) },
+    { label: "Take the whole image", action: () => addBox({ x: 0, y: 0, w: shown.width, h: shown.height }) },
     "Draw a box",
   );
 }
@@ -76,13 +76,13 @@ async function decode(blob) {
 function show(next) {
   asking?.abort();
   busy(null);
-  picture?.image?.close?.();
-  picture = next;
+  shown?.image?.close?.();
+  shown = next;
   answer = null;
   boxes = [];
   boxMode(false);
   $("empty").hidden = true;
-  stage.setPicture(picture.image, picture.width, picture.height);
+  stage.setImage(shown.image, shown.width, shown.height);
   update();
 }
 
@@ -92,7 +92,7 @@ async function ask() {
   asking?.abort();
   hideCard();
   const mine = (asking = new AbortController());
-  const { name, blob } = picture;
+  const { name, blob } = shown;
   const begin = performance.now();
   const patience = setTimeout(() => busy("Looking …"), PATIENCE);
   try {
@@ -113,7 +113,7 @@ async function ask() {
     const title = { unreadable: "That file cannot be read", gone: "No answer", query: "That box cannot be used" }[error.code];
     showCard(title ?? "That did not work", error.message, again ? { label: "Try again", action: ask } : null);
     if (error.code === "query") boxes = [];
-    if (!picture.image && !again) forget();
+    if (!shown.image && !again) forget();
   } finally {
     clearTimeout(patience);
     if (mine === asking) busy(null);
@@ -123,10 +123,10 @@ async function ask() {
 function take(answered) {
   answer = answered;
   const { width, height } = answered.document;
-  if (picture.width !== width || picture.height !== height) {
+  if (shown.width !== width || shown.height !== height) {
     // What the server saw counts: it is what the points are pixels of.
-    Object.assign(picture, { width, height });
-    stage.setPicture(picture.image, width, height);
+    Object.assign(shown, { width, height });
+    stage.setImage(shown.image, width, height);
   }
   hideCard();
   boxMode(false);
@@ -137,7 +137,7 @@ function tellResult(milliseconds, truncated) {
   const count = faces().length;
   const scores = faces().map((face) => number(face.score, 2));
   const told = [
-    `${picture.name}, ${picture.width} × ${picture.height} pixels: `,
+    `${shown.name}, ${shown.width} × ${shown.height} pixels: `,
     count ? `${count} ${noun(about, count)}, ${count === 1 ? "score" : "scores"} ${scores.join(", ")}` : `no ${noun(about)} found`,
     `, ${number(milliseconds / 1000, 2)} s`,
     truncated ? ". The file is cut off; what is missing is grey." : "",
@@ -148,7 +148,7 @@ function tellResult(milliseconds, truncated) {
 function offerBox() {
   showCard(
     "No face found here",
-    "Faces are found when they are upright, look more or less this way, and are not tiny in the picture. If there is one, draw a box around it, from the brows to the chin, and see what the network makes of it.",
+    "Faces are found when they are upright, look more or less this way, and are not tiny in the image. If there is one, draw a box around it, from the brows to the chin, and see what the network makes of it.",
     { label: "Draw a box", action: () => boxMode(true) },
   );
 }
@@ -189,11 +189,11 @@ async function startCamera() {
   camera = next;
   show({ image: null, width: 0, height: 0, name: "camera.jpg", blob: null, taken: true });
   $("camera").setAttribute("aria-pressed", "true");
-  $("camera").textContent = "Keep this picture";
+  $("camera").textContent = "Keep this image";
   watch(next);
 }
 
-/** Stops it, and leaves its last picture with its answer. */
+/** Stops it, and leaves its last image with its answer. */
 function stopCamera() {
   if (!camera) return;
   camera.stop();
@@ -240,11 +240,11 @@ async function watch(mine) {
       continue;
     }
     const { width, height } = frame.canvas;
-    Object.assign(picture, { image: frame.canvas, width, height, blob: frame.blob });
-    stage.setPicture(picture.image, width, height, true);
+    Object.assign(shown, { image: frame.canvas, width, height, blob: frame.blob });
+    stage.setImage(shown.image, width, height, true);
     stage.focus = null;
     times = [...times, performance.now()].slice(-15);
-    const rate = times.length > 4 ? `, ${number((times.length - 1) / ((times.at(-1) - times[0]) / 1000), 0)} pictures a second` : "";
+    const rate = times.length > 4 ? `, ${number((times.length - 1) / ((times.at(-1) - times[0]) / 1000), 0)} images a second` : "";
     tell(`camera, ${width} × ${height} pixels: ${faces().length || "no"} ${noun(about, faces().length)}${rate}`, false);
     update();
   }
@@ -254,7 +254,7 @@ async function watch(mine) {
   }
 }
 
-/** The part of a followed face's box that is in the picture, or null if that is too little to go on. */
+/** The part of a followed face's box that is in the image, or null if that is too little to go on. */
 function inside(box, { width, height }) {
   if (!box || box.w < 16 || box.h < 16 || box.w > width * 2 || box.h > height * 2) return null;
   const middle = { x: box.x + box.w / 2, y: box.y + box.h / 2 };
@@ -264,10 +264,10 @@ function inside(box, { width, height }) {
 
 // What is shown
 
-/** Makes everything follow the picture and its answer. */
+/** Makes everything follow the image and its answer. */
 function update() {
   stage.set({ faces: faces(), boxes });
-  const ready = !!picture?.image || !!answer;
+  const ready = !!shown?.image || !!answer;
   const live = !!camera;
   for (const id of ["out", "in", "whole"]) $(id).disabled = !ready;
   $("near").disabled = !faces().length;
@@ -277,10 +277,10 @@ function update() {
   $("result").hidden = !answer;
   if (live && performance.now() - panelShown < PANEL_EVERY) return;
   panelShown = performance.now();
-  const size = ready ? `${picture.width} × ${picture.height} pixels` : "";
-  $("numbers-hint").textContent = ready ? `Pixels of the picture, which has ${size}. The box should just hold the points.` : "When there is a picture.";
+  const size = ready ? `${shown.width} × ${shown.height} pixels` : "";
+  $("numbers-hint").textContent = ready ? `Pixels of the image, which has ${size}. The box should just hold the points.` : "When there is an image.";
   const what = answer ? `${faces().length} ${noun(about, faces().length)}` : "not answered yet";
-  $("stage").setAttribute("aria-label", ready ? `${picture.name}, ${size}, ${what}` : "No picture yet");
+  $("stage").setAttribute("aria-label", ready ? `${shown.name}, ${size}, ${what}` : "No image yet");
   showFaces(faces(), boxes, about, (index) => stage.showFaces([index]));
   // Sixty tables a second help nobody.
   showTable(live ? [] : faces(), focusOn);
@@ -288,8 +288,8 @@ function update() {
 }
 
 function forget() {
-  picture = null;
-  stage.setPicture(null, 0, 0);
+  shown = null;
+  stage.setImage(null, 0, 0);
   update();
 }
 
@@ -375,14 +375,14 @@ function showCard(title, text, action = null, close = "Close") {
 
 function hideCard() {
   $("card").hidden = true;
-  $("empty").hidden = !!picture;
+  $("empty").hidden = !!shown;
 }
 
 // What a person does
 
 function openFiles(files) {
   const [first] = files;
-  if (!first) return showCard("That was no file", "A picture of another page has to be saved first; then drop the file here.");
+  if (!first) return showCard("That was no file", "An image of another page has to be saved first; then drop the file here.");
   open(first, first.name || "pasted.png");
 }
 
@@ -476,9 +476,9 @@ function listen() {
     addBox({ x: value("x"), y: value("y"), w: value("w"), h: value("h") });
   });
   const saving = (work) => () => Promise.resolve().then(work).catch((error) => showCard("That did not work", error.message));
-  $("save-json").addEventListener("click", saving(() => saveJson(answer.text, picture.name)));
-  $("save-png").addEventListener("click", saving(() => savePng(picture, faces(), about, look, picture.name)));
-  $("save-svg").addEventListener("click", saving(() => saveSvg(picture, faces(), about, look, picture.name)));
+  $("save-json").addEventListener("click", saving(() => saveJson(answer.text, shown.name)));
+  $("save-png").addEventListener("click", saving(() => savePng(shown, faces(), about, look, shown.name)));
+  $("save-svg").addEventListener("click", saving(() => saveSvg(shown, faces(), about, look, shown.name)));
   document.addEventListener("keydown", key);
   document.addEventListener("paste", (event) => {
     const files = [...(event.clipboardData?.files ?? [])];

@@ -1,4 +1,4 @@
-// What stands beside the picture: faces, the point that is looked at, the table of all, and what the network is.
+// What stands beside the image: faces, the point that is looked at, the table of all, and what the network is.
 
 import { axes, placed, ratioColor } from "./shapes.js";
 
@@ -108,7 +108,7 @@ export function showTable(faces, pick) {
     }),
   );
   const header = make("tr", {}, ...head.map((text) => make("th", { scope: "col", textContent: text })));
-  const caption = make("caption", { textContent: "Pixels of the picture; the middle of the first is (0, 0). σ: the heatmap's spread, as it is." });
+  const caption = make("caption", { textContent: "Pixels of the image; the middle of the first is (0, 0). σ: the heatmap's spread, as it is." });
   $("table").replaceChildren(caption, make("thead", {}, header), make("tbody", {}, ...rows));
 }
 

@@ -1,4 +1,4 @@
-// What a person takes home: the document as the server wrote it, the picture as it is seen.
+// What a person takes home: the document as the server wrote it, the image as it is seen.
 
 import { drawFaces, element } from "./shapes.js";
 
@@ -9,24 +9,24 @@ export function saveJson(text, name) {
   save(new Blob([text], { type: "application/json" }), `${stem(name)}.json`);
 }
 
-/** The longer side of a picture that is saved, at least, in pixels: a small photo is enlarged by a whole number, or its lines were a blur. */
+/** The longer side of an image that is saved, at least, in pixels: a small photo is enlarged by a whole number, or its lines were a blur. */
 const LEAST_SIDE = 1400;
 
 /** The photo with the layers that are on. */
-export async function savePng(picture, faces, about, look, name) {
-  const longer = Math.max(picture.width, picture.height);
-  const canvas = photo(picture, Math.min(Math.ceil(LEAST_SIDE / longer), 8));
-  const drawn = await load(new Blob([svg(picture, faces, about, look)], { type: "image/svg+xml" }));
+export async function savePng(shown, faces, about, look, name) {
+  const longer = Math.max(shown.width, shown.height);
+  const canvas = photo(shown, Math.min(Math.ceil(LEAST_SIDE / longer), 8));
+  const drawn = await load(new Blob([svg(shown, faces, about, look)], { type: "image/svg+xml" }));
   canvas.getContext("2d").drawImage(drawn, 0, 0, canvas.width, canvas.height);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (!blob) throw new Error("This browser cannot make a picture of that size.");
+  if (!blob) throw new Error("This browser cannot make an image of that size.");
   save(blob, `${stem(name)}.png`);
 }
 
 /** A drawing that stands alone: the photo inside, as JPEG. */
-export function saveSvg(picture, faces, about, look, name) {
-  const inside = photo(picture).toDataURL("image/jpeg", 0.92);
-  save(new Blob([svg(picture, faces, about, look, inside)], { type: "image/svg+xml" }), `${stem(name)}.svg`);
+export function saveSvg(shown, faces, about, look, name) {
+  const inside = photo(shown).toDataURL("image/jpeg", 0.92);
+  save(new Blob([svg(shown, faces, about, look, inside)], { type: "image/svg+xml" }), `${stem(name)}.svg`);
 }
 
 function svg({ width, height }, faces, about, look, inside) {
@@ -68,6 +68,6 @@ function save(blob, name) {
 
 /** Not the name of the photo itself: `photo.png` beside `photo.png` helps nobody. */
 function stem(name) {
-  const base = name.replace(/\.[^.]*$/, "") || "picture";
+  const base = name.replace(/\.[^.]*$/, "") || "image";
   return `${base}-landmarks`;
 }

@@ -1,4 +1,4 @@
-// Landmarks as SVG shapes, in pixels of the picture: the middle of the first pixel is (0, 0). The looks are those of `star predict`.
+// Landmarks as SVG shapes, in pixels of the image: the middle of the first pixel is (0, 0). The looks are those of `star predict`.
 
 const NS = "http://www.w3.org/2000/svg";
 const DARK = "#000";
@@ -38,12 +38,12 @@ export function bounds(points) {
 
 export function ratioColor(ratio, colors) {
   const { ratios, most_ratio: most } = colors;
-  const share = Math.min(Math.log(Math.max(ratio, 1)) / Math.log(most), 1);
-  return ratios[Math.round(share * (ratios.length - 1))];
+  const fraction = Math.min(Math.log(Math.max(ratio, 1)) / Math.log(most), 1);
+  return ratios[Math.round(fraction * (ratios.length - 1))];
 }
 
 /**
- * Widths in pixels of the picture. On the page, where it is seen at `scale`, lines neither vanish nor hide the face; in a picture that is
+ * Widths in pixels of the image. On the page, where it is seen at `scale`, lines neither vanish nor hide the face; in an image that is
  * saved (no `scale`) they have the proportions that `star predict` gives them.
  */
 function pen(points, scale) {

@@ -1,5 +1,5 @@
-// The picture with what is drawn over it: zoom, pan, picking points, drawing boxes. Everything is in pixels of the picture, the middle of
-// the first pixel at (0, 0), so the picture itself begins at -0.5.
+// The image with what is drawn over it: zoom, pan, picking points, drawing boxes. Everything is in pixels of the image, the middle of
+// the first pixel at (0, 0), so the image itself begins at -0.5.
 
 import { bounds, drawBox, drawFaces, drawFocus, placed } from "./shapes.js";
 
@@ -7,11 +7,11 @@ import { bounds, drawBox, drawFaces, drawFocus, placed } from "./shapes.js";
 const NEAR = { mouse: 16, touch: 28 };
 /** A drag that is shorter is a click. */
 const CLICK = 5;
-/** Pixels of the screen for one of the picture, at most. */
+/** Pixels of the screen for one of the image, at most. */
 const MOST_SCALE = 40;
 const SMALLEST_BOX = 8;
 const STEP = 1.35;
-/** A view that is not smaller than this share of the whole is no nearer look. */
+/** A view that is not smaller than this fraction of the whole is no nearer look. */
 const NEAR_IS = 0.8;
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -23,7 +23,7 @@ export class Stage {
     this.canvas = root.querySelector("canvas");
     this.overlay = root.querySelector("svg#overlay");
     this.on = { pick, box };
-    this.picture = null;
+    this.shown = null;
     this.faces = [];
     this.boxes = [];
     this.look = {};
@@ -40,11 +40,11 @@ export class Stage {
     root.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
-  /** `image` is anything that a canvas can draw, or null for a picture that this browser cannot show. */
-  setPicture(image, width, height, keepView = false) {
-    const same = keepView && this.picture?.width === width && this.picture?.height === height;
-    this.picture = width ? { image, width, height } : null;
-    this.root.classList.toggle("filled", !!this.picture);
+  /** `image` is anything that a canvas can draw, or null for an image that this browser cannot show. */
+  setImage(image, width, height, keepView = false) {
+    const same = keepView && this.shown?.width === width && this.shown?.height === height;
+    this.shown = width ? { image, width, height } : null;
+    this.root.classList.toggle("filled", !!this.shown);
     if (!same) {
       this.faces = [];
       this.focus = null;
@@ -66,13 +66,13 @@ export class Stage {
 
   showWhole(slowly = true) {
     this.fit = "whole";
-    if (this.picture) this.#go(this.#around({ x: -0.5, y: -0.5, w: this.picture.width, h: this.picture.height }), slowly);
+    if (this.shown) this.#go(this.#around({ x: -0.5, y: -0.5, w: this.shown.width, h: this.shown.height }), slowly);
   }
 
   /** Brings these faces near; all of them if none are named. */
   showFaces(indices = this.faces.keys(), slowly = true) {
     const boxes = [...indices].map((i) => bounds(this.faces[i].points)).filter(Boolean);
-    if (!this.picture || !boxes.length) return;
+    if (!this.shown || !boxes.length) return;
     const x = Math.min(...boxes.map((b) => b.x));
     const y = Math.min(...boxes.map((b) => b.y));
     const w = Math.max(...boxes.map((b) => b.x + b.w)) - x;
@@ -80,22 +80,22 @@ export class Stage {
     // Room for the forehead and for what is around.
     const side = Math.max(...boxes.map((b) => Math.max(b.w, b.h)), 8);
     const view = this.#around({ x: x - side * 0.3, y: y - side * 0.42, w: w + side * 0.6, h: h + side * 0.66 });
-    const { width, height } = this.picture;
+    const { width, height } = this.shown;
     const whole = this.#around({ x: -0.5, y: -0.5, w: width, h: height });
     if (view.w > whole.w * NEAR_IS) return this.showWhole(slowly);
-    // Rather more of the picture than emptiness beside it.
+    // Rather more of the image than emptiness beside it.
     const inside = (start, length, all) => (length > all ? (all - length) / 2 : Math.min(Math.max(start, -0.5), all - length));
     this.fit = null;
     this.#go({ ...view, x: inside(view.x, view.w, width), y: inside(view.y, view.h, height) }, slowly);
   }
 
   zoom(factor, at) {
-    if (!this.picture) return;
+    if (!this.shown) return;
     const { clientWidth: width, clientHeight: height } = this.root;
-    const whole = this.#around({ x: -0.5, y: -0.5, w: this.picture.width, h: this.picture.height });
+    const whole = this.#around({ x: -0.5, y: -0.5, w: this.shown.width, h: this.shown.height });
     const scale = Math.min(Math.max(this.scale * factor, width / whole.w), MOST_SCALE);
     const point = at ?? { x: width / 2, y: height / 2 };
-    const before = this.toPicture(point);
+    const before = this.toImage(point);
     this.view = { x: before.x - point.x / scale, y: before.y - point.y / scale, w: width / scale, h: height / scale };
     this.fit = null;
     if (scale <= (width / whole.w) * 1.001) return this.showWhole(false);
@@ -110,7 +110,7 @@ export class Stage {
     this.zoom(1 / STEP);
   }
 
-  toPicture({ x, y }) {
+  toImage({ x, y }) {
     return { x: this.view.x + x / this.scale, y: this.view.y + y / this.scale };
   }
 
@@ -135,12 +135,12 @@ export class Stage {
     context.setTransform(1, 0, 0, 1, 0, 0);
     context.clearRect(0, 0, w, h);
     this.overlay.replaceChildren();
-    if (!this.picture) return;
+    if (!this.shown) return;
     const scale = this.scale * sharp;
     context.setTransform(scale, 0, 0, scale, -this.view.x * scale, -this.view.y * scale);
     context.imageSmoothingEnabled = this.scale < 12;
     context.imageSmoothingQuality = "high";
-    const { image, width: pw, height: ph } = this.picture;
+    const { image, width: pw, height: ph } = this.shown;
     if (image) {
       context.drawImage(image, -0.5, -0.5, pw, ph);
     } else {
@@ -182,10 +182,10 @@ export class Stage {
     this.moving = requestAnimationFrame(step);
   }
 
-  /** Keeps the picture in sight. */
+  /** Keeps the image in sight. */
   #settle() {
-    if (this.picture) {
-      const { width, height } = this.picture;
+    if (this.shown) {
+      const { width, height } = this.shown;
       const keep = (start, length, whole) => {
         const [low, high] = length > whole ? [whole - length, 0] : [0, whole - length];
         // A third of the view may be empty: points can lie beyond the border.
@@ -214,7 +214,7 @@ export class Stage {
   }
 
   #pointer(kind, event) {
-    if (!this.picture || event.target.closest?.("button, a, .card, .empty")) return;
+    if (!this.shown || event.target.closest?.("button, a, .card, .empty")) return;
     const at = this.#place(event);
     if (kind === "down") {
       if (event.button !== 0) return;
@@ -222,7 +222,7 @@ export class Stage {
       this.root.setPointerCapture(event.pointerId);
       this.pointers.set(event.pointerId, at);
       this.start = { at, view: { ...this.view }, moved: false };
-      if (this.boxing && this.pointers.size === 1) this.drawn = { ...this.toPicture(at), w: 0, h: 0 };
+      if (this.boxing && this.pointers.size === 1) this.drawn = { ...this.toImage(at), w: 0, h: 0 };
       if (this.pointers.size === 2) this.drawn = null;
       return;
     }
@@ -261,7 +261,7 @@ export class Stage {
     const [dx, dy] = [at.x - this.start.at.x, at.y - this.start.at.y];
     this.start.moved ||= Math.hypot(dx, dy) > CLICK;
     if (this.drawn) {
-      const [a, b] = [this.toPicture(this.start.at), this.toPicture(at)];
+      const [a, b] = [this.toImage(this.start.at), this.toImage(at)];
       this.drawn = { x: Math.min(a.x, b.x), y: Math.min(a.y, b.y), w: Math.abs(a.x - b.x), h: Math.abs(a.y - b.y) };
       return this.paint();
     }
@@ -272,9 +272,9 @@ export class Stage {
     }
   }
 
-  /** The part of the box that is in the picture, if it is large enough to be meant. */
+  /** The part of the box that is in the image, if it is large enough to be meant. */
   #endBox(meant) {
-    const { width, height } = this.picture;
+    const { width, height } = this.shown;
     const { x, y, w, h } = this.drawn;
     this.drawn = null;
     const [left, top] = [Math.max(x, 0), Math.max(y, 0)];
@@ -305,8 +305,8 @@ export class Stage {
   }
 
   #wheel(event) {
-    if (!this.picture || event.target.closest?.(".card")) return;
-    // At the whole picture the page scrolls on.
+    if (!this.shown || event.target.closest?.(".card")) return;
+    // At the whole image the page scrolls on.
     if (event.deltaY > 0 && this.fit === "whole") return;
     event.preventDefault();
     cancelAnimationFrame(this.moving);

@@ -10,16 +10,16 @@ use crate::error::DrawError;
 const JPEG_QUALITY: u8 = 90;
 
 /// A photo, the faces drawn over it, and whether a strip below explains the ellipses.
-pub struct Picture<'a> {
+pub struct AnnotatedImage<'a> {
     pub image: &'a RgbImage,
     /// For the SVG: what it shows.
     pub title: &'a str,
     pub overlays: &'a [Overlay<'a>],
-    /// The ellipses' standard deviations, for the legend; None for no legend. Very small pictures have no room for one.
+    /// The ellipses' standard deviations, for the legend; None for no legend. Very small images have no room for one.
     pub legend: Option<f64>,
 }
 
-impl Picture<'_> {
+impl AnnotatedImage<'_> {
     fn strip(&self) -> Option<(u32, f64)> {
         Some((legend::height(self.image.width())?, self.legend?))
     }

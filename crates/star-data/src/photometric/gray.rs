@@ -5,7 +5,7 @@ use multiversion::multiversion;
 
 /// Replaces each pixel by its grey level.
 ///
-/// The published program applies the weights of RGB to pictures stored as BGR, so blue counts 0.299 and red 0.114. Published
+/// The published program applies the weights of RGB to images stored as BGR, so blue counts 0.299 and red 0.114. Published
 /// weights were trained that way, so it is kept. The integer form is exact.
 pub fn gray(image: &mut RgbImage) {
     flatten(image);

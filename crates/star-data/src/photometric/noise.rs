@@ -3,12 +3,12 @@
 use image::RgbImage;
 use multiversion::multiversion;
 
-/// The share of noise for a uniform draw: up to a half.
+/// The fraction of noise for a uniform draw: up to a half.
 pub fn noise_strength(draw: f64) -> f64 {
     0.5 * draw
 }
 
-/// Mixes `strength` parts of `bytes` into the picture, rounded down; one byte for each channel of each pixel.
+/// Mixes `strength` parts of `bytes` into the image, rounded down; one byte for each channel of each pixel.
 pub fn noise(image: &mut RgbImage, strength: f64, bytes: &[u8]) {
     mix(image, strength, bytes);
 }

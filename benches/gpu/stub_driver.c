@@ -1,10 +1,10 @@
-/* A CUDA driver of straw: every call succeeds, memory is the host's, kernels are loaded and not run.
+/* A CUDA stub driver: every call succeeds, memory is the host's, kernels are loaded and not run.
  *
  * With it `--backend cuda` goes its whole way on a machine without a GPU, NVRTC compiling every kernel for the architecture asked for. It
  * shows that kernels compile with the headers that are there and that the program asks nothing of the driver that an older one lacks. What is
  * computed is zeros. README.md beside this file says how to use it.
  *
- *   cc -shared -fPIC -O1 -o libcuda.so.1 straw_driver.c
+ *   cc -shared -fPIC -O1 -o libcuda.so.1 stub_driver.c
  */
 #include <stddef.h>
 #include <stdio.h>
@@ -20,22 +20,22 @@ static int setting(const char *name, int otherwise) {
 }
 
 Result cuInit(unsigned flags) { (void)flags; return 0; }
-Result cuDriverGetVersion(int *version) { *version = setting("STRAW_CUDA", 13020); return 0; }
-Result cuDeviceGetCount(int *count) { *count = setting("STRAW_DEVICES", 1); return 0; }
+Result cuDriverGetVersion(int *version) { *version = setting("STUB_CUDA", 13020); return 0; }
+Result cuDeviceGetCount(int *count) { *count = setting("STUB_DEVICES", 1); return 0; }
 Result cuDeviceGet(int *device, int index) {
-    if (index >= setting("STRAW_DEVICES", 1)) return 101;
+    if (index >= setting("STUB_DEVICES", 1)) return 101;
     *device = index;
     return 0;
 }
 Result cuDeviceGetName(char *name, int length, int device) {
     (void)device;
-    snprintf(name, length, "straw (no GPU: results are zeros)");
+    snprintf(name, length, "stub (no GPU: results are zeros)");
     return 0;
 }
 Result cuDeviceTotalMem_v2(size_t *bytes, int device) { (void)device; *bytes = (size_t)16 << 30; return 0; }
 Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     (void)device;
-    int arch = setting("STRAW_ARCH", 90);
+    int arch = setting("STUB_ARCH", 90);
     switch (attribute) {
     case 1: *value = 1024; break;             /* threads a block */
     case 2: case 3: *value = 1024; break;     /* block x, y */
@@ -52,7 +52,7 @@ Result cuDeviceGetAttribute(int *value, int attribute, int device) {
     return 0;
 }
 Result cuGetErrorName(int error, const char **name) {
-    *name = error == 100 ? "CUDA_ERROR_NO_DEVICE" : error == 101 ? "CUDA_ERROR_INVALID_DEVICE" : "an error of straw";
+    *name = error == 100 ? "CUDA_ERROR_NO_DEVICE" : error == 101 ? "CUDA_ERROR_INVALID_DEVICE" : "an error of the stub driver";
     return 0;
 }
 Result cuGetErrorString(int error, const char **text) { return cuGetErrorName(error, text); }
@@ -73,9 +73,9 @@ static void *take(size_t bytes) {
     if (posix_memalign(&memory, 512, rounded)) return NULL;
     return memset(memory, 0, rounded);
 }
-/* STRAW_MIB: asked for more at once, memory has run out. */
+/* STUB_MIB: asked for more at once, memory has run out. */
 static Result give(Pointer *at, size_t bytes) {
-    if (bytes >> 20 >= (size_t)setting("STRAW_MIB", 1 << 20)) return 2;
+    if (bytes >> 20 >= (size_t)setting("STUB_MIB", 1 << 20)) return 2;
     *at = (Pointer)take(bytes);
     return *at ? 0 : 2;
 }
@@ -89,11 +89,11 @@ Result cuMemFreeHost(void *at) { free(at); return 0; }
 /* Copies to the host are counted: a step of training must not have any. */
 static unsigned long reads;
 static void tell(void) {
-    if (getenv("STRAW_COUNT")) fprintf(stderr, "straw: %lu copies from device to host\n", reads);
+    if (getenv("STUB_COUNT")) fprintf(stderr, "stub: %lu copies from device to host\n", reads);
 }
 static void count(void) {
     if (!reads++) atexit(tell);
-    if (getenv("STRAW_TRACE")) fprintf(stderr, "straw: copy %lu from device to host\n", reads);
+    if (getenv("STUB_TRACE")) fprintf(stderr, "stub: copy %lu from device to host\n", reads);
 }
 Result cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes, void *stream) {
     (void)stream;

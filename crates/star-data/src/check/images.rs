@@ -1,4 +1,4 @@
-//! Every picture, read once: whether it is whole, how large it is, and a hash that knows it again.
+//! Every image, read once: whether it is whole, how large it is, and a hash that knows it again.
 
 use std::{
     hash::{DefaultHasher, Hasher},
@@ -13,11 +13,11 @@ use rayon::prelude::*;
 use super::Kind;
 use crate::{decode::decode_reporting, error::DataError};
 
-/// What is kept of a picture.
-pub(super) struct Picture {
+/// What is kept of an image.
+pub(super) struct ImageFacts {
     /// Width and height of one that can be read.
     pub size: Option<(u32, u32)>,
-    /// Of its pixels: the same picture is known again under another name or in another lossless format.
+    /// Of its pixels: the same image is known again under another name or in another lossless format.
     pub content: Option<u64>,
     problem: Option<Problem>,
 }
@@ -28,24 +28,24 @@ enum Problem {
     Truncated,
 }
 
-/// Reads the pictures `paths` of the folder `images`. In memory at any time: one picture for each thread.
+/// Reads the images `paths` of the folder `images`. In memory at any time: one image for each thread.
 pub(super) fn read_all(
     images: &Path,
     paths: &[String],
     progress: impl Fn(usize, usize) + Sync,
-) -> Vec<Picture> {
+) -> Vec<ImageFacts> {
     let done = AtomicUsize::new(0);
     (paths.par_iter())
         .map(|path| {
-            let picture = read(&images.join(path));
+            let image = read(&images.join(path));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, paths.len());
-            picture
+            image
         })
         .collect()
 }
 
-fn read(path: &Path) -> Picture {
-    let failed = |problem| Picture {
+fn read(path: &Path) -> ImageFacts {
+    let failed = |problem| ImageFacts {
         size: None,
         content: None,
         problem: Some(problem),
@@ -68,31 +68,31 @@ fn read(path: &Path) -> Picture {
     hasher.write_u32(width);
     hasher.write_u32(height);
     hasher.write(decoded.image.as_raw());
-    Picture {
+    ImageFacts {
         size: Some((width, height)),
         content: Some(hasher.finish()),
         problem: decoded.truncated.then_some(Problem::Truncated),
     }
 }
 
-impl Picture {
+impl ImageFacts {
     /// What is wrong with it and what to do, for a line that names it.
     pub fn complaint(&self, path: &str, images: &Path) -> Option<(Kind, String, &'static str)> {
         Some(match self.problem.as_ref()? {
             Problem::Missing => (
-                Kind::MissingPicture,
+                Kind::MissingImage,
                 format!("{path} is not in {}", images.display()),
-                "is this the folder that the list's paths start from?",
+                "is this the folder that the annotation file's paths start from?",
             ),
             Problem::Unreadable(why) => (
-                Kind::UnreadablePicture,
+                Kind::UnreadableImage,
                 format!("{path}: {why}"),
-                "get the picture again or remove the line",
+                "get the image again or remove the line",
             ),
             Problem::Truncated => (
-                Kind::TruncatedPicture,
+                Kind::TruncatedImage,
                 format!("{path} ends early: its last rows are made up"),
-                "get the picture again or remove the line",
+                "get the image again or remove the line",
             ),
         })
     }

@@ -1,4 +1,4 @@
-//! What every command takes that runs a network over lists of annotated faces.
+//! What every command takes that runs a network over annotated faces.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,11 +11,11 @@ use star_eval::EvalOptions;
 use crate::error::CliError;
 
 #[derive(Debug, clap::Args)]
-pub struct OverLists {
+pub struct AnnotatedFaces {
     /// Weights (.safetensors); `star model import` makes them of published .pkl files
     #[arg(long, value_name = "FILE")]
     pub weights: PathBuf,
-    /// Folder that the lists' image paths start from [default: each list's folder]
+    /// Folder that the annotation files' image paths start from [default: each annotation file's folder]
     #[arg(long, value_name = "DIR")]
     pub images: Option<PathBuf>,
     /// Faces that go through the network at once
@@ -26,8 +26,8 @@ pub struct OverLists {
     pub workers: u16,
 }
 
-impl OverLists {
-    /// The faces of a list.
+impl AnnotatedFaces {
+    /// The faces of an annotation file.
     pub fn open(&self, list: &Path, layout: &Layout) -> Result<Arc<dyn FaceSource>, CliError> {
         let images = images_of(list, self.images.as_deref());
         Ok(Arc::new(TsvFaces::open(list, images, layout.clone())?))
@@ -45,7 +45,7 @@ impl OverLists {
     }
 }
 
-/// Where a list's image paths start: the folder asked for, or the list's own.
+/// Where an annotation file's image paths start: the folder asked for, or the annotation file's own.
 pub fn images_of(list: &Path, asked: Option<&Path>) -> PathBuf {
     match asked.or_else(|| list.parent()) {
         // What a bare file name has for a folder; messages need a name for it.

@@ -1,4 +1,4 @@
-//! A seeded share of the images, or of groups of them, as the test list, for files that name no splits.
+//! A seeded fraction of the images, or of groups of them, as the test annotation file, for files that name no splits.
 
 use super::{TRAIN, lists::Found};
 use crate::{
@@ -8,12 +8,12 @@ use crate::{
 };
 
 const TEST: &str = "test";
-const DEFAULT_SHARE: f64 = 0.1;
+const DEFAULT_FRACTION: f64 = 0.1;
 
 /// What came of it.
-pub(super) struct Share {
+pub(super) struct Chosen {
     pub names: Vec<String>,
-    /// What the report says about each list.
+    /// What the report says about each annotation file.
     pub folders: Vec<String>,
     pub note: String,
 }
@@ -26,33 +26,33 @@ enum Shared<'a> {
     Group(&'a str),
 }
 
-/// Moves a share of the images to the test list, and where the file has groups, a share of the groups. Faces of one image stay together,
+/// Moves a fraction of the images to the test annotation file, and where the file has groups, a fraction of the groups. Faces of one image stay together,
 /// also when it is there under two names, and so do those of one group.
 ///
 /// # Errors
-/// When nothing would be left to train on, or the share is not in [0, 1).
+/// When nothing would be left to train on, or the fraction is not in [0, 1).
 pub(super) fn assign(
     found: &mut [Found],
-    test_share: Option<f64>,
+    test_fraction: Option<f64>,
     seed: Option<u64>,
-) -> Result<Share, DataError> {
-    let (share, seed) = (test_share.unwrap_or(DEFAULT_SHARE), seed.unwrap_or(0));
+) -> Result<Chosen, DataError> {
+    let (fraction, seed) = (test_fraction.unwrap_or(DEFAULT_FRACTION), seed.unwrap_or(0));
     let what = if found.iter().any(|face| face.row.group.is_some()) {
         "groups"
     } else {
-        "pictures"
+        "images"
     };
     // Numbered in the order of the file, which, unlike the hashes, is the same with every compiler.
     let groups = together(found.iter().map(|face| {
         let group = face.row.group.as_deref().map(Shared::Group);
-        [Some(Shared::Image(face.picture)), group]
+        [Some(Shared::Image(face.image)), group]
             .into_iter()
             .flatten()
     }));
     let count = groups.iter().max().map_or(0, |last| last + 1);
-    let (train, test) = split_held_out(&groups, HoldOut::Fraction(share), seed).map_err(|e| {
+    let (train, test) = split_held_out(&groups, HoldOut::Fraction(fraction), seed).map_err(|e| {
         DataError::Invalid(format!(
-            "a test share of {share} of {count} {what}: {e}. Give --test-share 0 for no test list."
+            "a test fraction of {fraction} of {count} {what}: {e}. Give --test-fraction 0 for no test annotation file."
         ))
     })?;
     for &face in &train {
@@ -64,9 +64,12 @@ pub(super) fn assign(
     let mut tested: Vec<usize> = test.iter().map(|&face| groups[face]).collect();
     tested.sort_unstable();
     tested.dedup();
-    Ok(Share {
+    Ok(Chosen {
         names: vec![TRAIN.into(), TEST.into()],
-        folders: vec![format!("the other {what}"), format!("a share of {share}")],
+        folders: vec![
+            format!("the other {what}"),
+            format!("a fraction of {fraction}"),
+        ],
         note: format!(
             "no splits in the file: {} of {count} {what}, chosen with seed {seed}, are the {TEST} list",
             tested.len()

@@ -1,6 +1,6 @@
-//! What roughens a crop in training: occlusion, blur, gamma, noise and grey, in this order (REFERENCE A1 to A5).
+//! Photometric augmentation of a crop in training: occlusion, blur, gamma, noise and grey, in this order (REFERENCE A1 to A5).
 //!
-//! Each takes its random numbers as arguments, so that recorded ones can be fed in. Pictures are RGB.
+//! Each takes its random numbers as arguments, so that recorded ones can be fed in. Images are RGB.
 
 mod blur;
 mod gamma;
@@ -16,9 +16,9 @@ pub use occlusion::{Rectangle, occlude, occlusion_rectangle};
 
 use image::RgbImage;
 
-/// The random numbers of the textures of one sample; what is `None` or `false` is left out. Draws are uniform in [0, 1).
+/// The random numbers of the photometric augmentation of one sample; what is `None` or `false` is left out. Draws are uniform in [0, 1).
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct TextureDraws {
+pub struct PhotometricDraws {
     /// Height, width, and the place of the black rectangle.
     pub occlusion: Option<[f64; 4]>,
     pub blur: Option<f64>,
@@ -28,7 +28,7 @@ pub struct TextureDraws {
     pub gray: bool,
 }
 
-/// The random numbers of the noise texture.
+/// The random numbers of the noise.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NoiseDraws {
     /// How much of the noise is mixed in, uniform in [0, 1).
@@ -37,8 +37,8 @@ pub struct NoiseDraws {
     pub bytes: Vec<u8>,
 }
 
-impl TextureDraws {
-    /// Applies the drawn textures in their fixed order.
+impl PhotometricDraws {
+    /// Applies the drawn changes in their fixed order.
     pub fn apply(&self, image: &mut RgbImage) {
         if let Some(draws) = self.occlusion {
             occlude(image, draws);

@@ -4,7 +4,7 @@ use image::RgbImage;
 use multiversion::multiversion;
 
 const CHANNELS: usize = 3;
-/// A larger box would not fit the 32-bit sums; the largest picture asks for 819.
+/// A larger box would not fit the 32-bit sums; the largest image asks for 819.
 const LARGEST: u32 = 1024;
 /// Up to here whole division is a multiplication by the f32 inverse: quotients are at most 256, so it is off by less than 5e-5, and
 /// [`NUDGE`] is more than that and less than what a quotient misses to the next whole number, at least 1 / 800.
@@ -19,7 +19,7 @@ pub fn blur_size(size: u32, draw: f64) -> u32 {
 /// Replaces each pixel by the mean of the `k` x `k` box around it; nothing happens for `k` < 2. `k` is at most 1024.
 ///
 /// Borders mirror without repeating the outermost pixel. The box begins `k / 2` before the pixel, so an even one shifts the
-/// picture by half a pixel. The rounding is OpenCV's, which is half a level high for the boxes it computes with shifts (2, 4, 8).
+/// image by half a pixel. The rounding is OpenCV's, which is half a level high for the boxes it computes with shifts (2, 4, 8).
 pub fn blur(image: &mut RgbImage, k: u32) {
     let (width, height) = (image.width() as usize, image.height() as usize);
     if k < 2 || width == 0 || height == 0 {

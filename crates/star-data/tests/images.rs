@@ -1,4 +1,4 @@
-//! Pictures as the world has them, against what Pillow and OpenCV make of them; `pictures/make.py` made both.
+//! Images as the world has them, against what Pillow and OpenCV make of them; `images/make.py` made both.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use star_data::decode::{MAX_PIXELS, decode_bytes, decode_reporting, size_in_head
 
 fn file(name: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures")
+        .join("tests/images")
         .join(name);
     std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
@@ -85,7 +85,7 @@ fn a_jpeg_that_is_cut_off_is_used_and_told() {
     // The whole of the lower part is missing: grey, not black.
     let cut = decode_bytes(&whole[..whole.len() - 300], Path::new("cut.jpg")).expect("used");
     assert_eq!(cut.get_pixel(47, 39).0, [128; 3]);
-    // Something behind the end is not the picture's affair.
+    // Something behind the end is not the image's affair.
     let mut longer = whole.clone();
     longer.extend(b"and a film behind it");
     let longer = decode_reporting(&longer, Path::new("longer.jpg")).expect("read");
@@ -132,7 +132,7 @@ fn a_png_that_is_cut_off_is_used_and_told() {
 }
 
 #[test]
-fn what_is_no_picture_says_what_it_looks_like() {
+fn what_is_no_image_says_what_it_looks_like() {
     let html = b"<!DOCTYPE html><html>404</html>";
     for (bytes, says) in [
         (file("gif.jpg"), "GIF; convert"),

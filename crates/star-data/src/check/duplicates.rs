@@ -1,27 +1,27 @@
-//! Faces and pictures that are there twice, by the pictures' content.
+//! Faces and images that are there twice, by the images' content.
 
 use std::collections::BTreeMap;
 
-use super::{Entry, Kind, Picture, places::Bounds};
+use super::{Entry, ImageFacts, Kind, places::Bounds};
 
-/// Boxes of points in the same picture that overlap by more are boxes of the same face: neighbours do not.
+/// Boxes of points in the same image that overlap by more are boxes of the same face: neighbours do not.
 const SAME_FACE: f64 = 0.5;
 
 type Complaint = (usize, Kind, String, String);
 
-/// For each face that is the same as an earlier one, or whose picture an earlier list has: its number and what is wrong, once for
+/// For each face that is the same as an earlier one, or whose image an earlier list has: its number and what is wrong, once for
 /// each kind.
 pub(super) fn complaints(
     entries: &[Entry],
-    pictures: &[Picture],
+    images: &[ImageFacts],
     lists: &[String],
 ) -> Vec<Complaint> {
-    // Pictures that cannot be read have no content; they are the same when their paths are.
+    // Images that cannot be read have no content; they are the same when their paths are.
     let mut groups: BTreeMap<(bool, u64), Vec<usize>> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {
-        let key = match pictures[entry.picture].content {
+        let key = match images[entry.image].content {
             Some(content) => (true, content),
-            None => (false, entry.picture as u64),
+            None => (false, entry.image as u64),
         };
         groups.entry(key).or_default().push(at);
     }
@@ -31,19 +31,19 @@ pub(super) fn complaints(
             .map(|&at| Bounds::of(&entries[at].row.landmarks))
             .collect();
         for (later, &at) in group.iter().enumerate().skip(1) {
-            // The first twin of each kind: a face can be in another list and twice in its own.
-            let mut twins = BTreeMap::new();
+            // The first duplicate of each kind: a face can be in another annotation file and twice in its own.
+            let mut duplicates = BTreeMap::new();
             for (bounds_before, &before) in bounds.iter().zip(&group[..later]) {
                 let same = bounds_before.overlap(&bounds[later]) > SAME_FACE;
                 if let Some(kind) = kind(&entries[before], &entries[at], same) {
-                    twins.entry(kind).or_insert(before);
+                    duplicates.entry(kind).or_insert(before);
                 }
             }
-            if twins.contains_key(&Kind::SharedFace) {
-                twins.remove(&Kind::SharedPicture);
+            if duplicates.contains_key(&Kind::SharedFace) {
+                duplicates.remove(&Kind::SharedImage);
             }
             found.extend(
-                (twins.into_iter())
+                (duplicates.into_iter())
                     .map(|(kind, earlier)| describe(kind, at, earlier, entries, lists)),
             );
         }
@@ -54,10 +54,10 @@ pub(super) fn complaints(
 fn kind(a: &Entry, b: &Entry, same_face: bool) -> Option<Kind> {
     match (a.list == b.list, same_face) {
         (true, true) => Some(Kind::Duplicate),
-        // Several people in one picture.
+        // Several people in one image.
         (true, false) => None,
         (false, true) => Some(Kind::SharedFace),
-        (false, false) => Some(Kind::SharedPicture),
+        (false, false) => Some(Kind::SharedImage),
     }
 }
 
@@ -73,7 +73,7 @@ fn describe(
     let also = if a.row.path == b.row.path {
         format!("{} is also at {place}", b.row.path)
     } else {
-        format!("{} is the picture {} of {place}", b.row.path, a.row.path)
+        format!("{} is the image {} of {place}", b.row.path, a.row.path)
     };
     let (what, fix) = match kind {
         Kind::Duplicate => {
@@ -89,11 +89,11 @@ fn describe(
         }
         Kind::SharedFace => (
             format!("{also}, the same face"),
-            "remove it from one of the lists: a test face that was trained on makes the test worthless",
+            "remove it from one of the annotation files: a test face that was trained on makes the test worthless",
         ),
         _ => (
             format!("{also}, another face of it"),
-            "keep all faces of a picture in one list if that is possible",
+            "keep all faces of an image in one annotation file if that is possible",
         ),
     };
     (later, kind, what, fix.into())

@@ -1,8 +1,8 @@
-"""Makes the pictures of tests/pictures.rs and what other programs decode them to.
+"""Makes the images of tests/images.rs and what other programs decode them to.
 
     pip install pillow numpy && python make.py
 
-Pixels are formulas, so nothing here belongs to anybody. `expected.safetensors` has, for each picture, height x width x 3 bytes: Pillow's
+Pixels are formulas, so nothing here belongs to anybody. `expected.safetensors` has, for each image, height x width x 3 bytes: Pillow's
 decoding, made upright, converted to RGB; for 16 bits the upper byte, which is what cv2.imread gives.
 """
 
