@@ -122,7 +122,7 @@ pub struct FileSummary {
 /// All that a check found, ordered by kind, list and line.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CheckReport {
-    pub lists: Vec<FileSummary>,
+    pub files: Vec<FileSummary>,
     /// Different image files that the annotation files name.
     pub images: usize,
     pub findings: Vec<Finding>,

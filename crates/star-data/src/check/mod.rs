@@ -51,7 +51,7 @@ pub fn check_annotations(
     let mut known: HashMap<String, usize> = HashMap::new();
     for (list, file) in lists.iter().enumerate() {
         let (rows, bad) = read_tsv_leniently(file, layout)?;
-        report.lists.push(FileSummary {
+        report.files.push(FileSummary {
             file: names[list].clone(),
             faces: rows.len(),
             bad_lines: bad.len(),

@@ -26,13 +26,13 @@ Examples:
   star data check datasets/300w/train.tsv datasets/300w/lfpw_test.tsv --images datasets/300w --layout ibug68
   star data check mine.tsv --images photos --layout mine.toml --json findings.json
 
-Give the lists of training and test together: then faces that are in both are found. Every line and every image is read.
+Give the annotation files of training and test together: then faces that are in both are found. Every line and every image is read.
 The exit code is 1 when there are errors; warnings alone, such as unusual shapes, leave it at 0.")]
 pub struct Args {
     /// Annotation files, in the published TSV form
     #[arg(value_name = "TSV", required = true)]
-    lists: Vec<PathBuf>,
-    /// Folder that the annotation files' image paths start from [default: the first list's folder]
+    files: Vec<PathBuf>,
+    /// Folder that the annotation files' image paths start from [default: the first one's folder]
     #[arg(long, value_name = "DIR")]
     images: Option<PathBuf>,
     /// Landmark layout: wflw98, ibug68, cofw29, or the path of a TOML file
@@ -55,26 +55,26 @@ struct Document<'a> {
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     let layout = find_layout(&args.layout)?;
-    if let Some(twice) = (args.lists.iter().enumerate())
-        .find_map(|(i, list)| args.lists[..i].contains(list).then_some(list))
+    if let Some(twice) = (args.files.iter().enumerate())
+        .find_map(|(i, file)| args.files[..i].contains(file).then_some(file))
     {
         return Err(CliError::Usage(format!(
             "{} is given twice; give each annotation file once",
             twice.display()
         )));
     }
-    let images = match args.lists.first() {
+    let images = match args.files.first() {
         Some(first) => images_of(first, args.images.as_deref()),
         None => PathBuf::new(),
     };
     if let Some(file) = &args.json {
-        let lists: Vec<&Path> = args.lists.iter().map(PathBuf::as_path).collect();
-        refuse_overwriting(file, &lists)?;
+        let files: Vec<&Path> = args.files.iter().map(PathBuf::as_path).collect();
+        refuse_overwriting(file, &files)?;
         check_file(file)?;
     }
     let bar = (std::io::stderr().is_terminal()).then(|| ProgressBar::new(0));
     let furthest = AtomicUsize::new(0);
-    let report = check_annotations(&args.lists, &images, &layout, |done, all| {
+    let report = check_annotations(&args.files, &images, &layout, |done, all| {
         if let Some(bar) = &bar {
             let before = furthest.fetch_max(done, Ordering::Relaxed);
             bar.set_length(all as u64);
@@ -106,10 +106,10 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
 /// The table of kinds, and the first findings of each kind that has any.
 fn describe(report: &CheckReport) -> String {
     let mut text = String::new();
-    for list in &report.lists {
-        text += &format!("{}: {} faces", list.file, list.faces);
-        if list.bad_lines > 0 {
-            text += &format!(", {} bad lines", list.bad_lines);
+    for listed in &report.files {
+        text += &format!("{}: {} faces", listed.file, listed.faces);
+        if listed.bad_lines > 0 {
+            text += &format!(", {} bad lines", listed.bad_lines);
         }
         text.push('\n');
     }
