@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     affine::Affine,
+    crop::CropBox,
     crop::crop_matrix,
     error::DataError,
-    face::{CropBox, Face},
+    face::Face,
     layout::Layout,
     photometric::{NoiseDraws, PhotometricDraws},
     point::Point,

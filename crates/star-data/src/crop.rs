@@ -2,10 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{affine::Affine, error::DataError, face::CropBox, point::Point};
+use crate::{affine::Affine, error::DataError, point::Point};
 
 /// The width of a crop of scale 1, in pixels of the original image; a convention of the published annotation files.
 pub const CROP_UNIT: f64 = 200.0;
+
+/// Which square of the image the network sees: `200 * scale` pixels wide around `center`.
+///
+/// The published TSVs carry these two values (`scale`, `center_w`, `center_h`) for each face.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CropBox {
+    /// Width of the square divided by 200 pixels.
+    pub scale: f64,
+    /// Centre of the square, in image pixels.
+    pub center: Point,
+}
 
 /// Original pixels to the pixels of a `size` x `size` crop.
 ///

@@ -2,18 +2,12 @@
 
 use image::RgbImage;
 
-use crate::{crop::CropRule, error::DataError, layout::Layout, point::Point};
-
-/// Which square of the image the network sees: `200 * scale` pixels wide around `center`.
-///
-/// The published TSVs carry these two values (`scale`, `center_w`, `center_h`) for each face.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct CropBox {
-    /// Width of the square divided by 200 pixels.
-    pub scale: f64,
-    /// Centre of the square, in image pixels.
-    pub center: Point,
-}
+use crate::{
+    crop::{CropBox, CropRule},
+    error::DataError,
+    layout::Layout,
+    point::Point,
+};
 
 /// One annotated face in its image. Everything is in pixels of `image`.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use std::{collections::HashSet, path::Path};
 
 use crate::{
+    ibug::{PARTS, SUBSETS, original_of_mirrored, part_of},
     layout::Layout,
-    prepare::{IBUG_PARTS, IBUG_SUBSETS, ibug_part_of, original_of_mirrored},
     tsv::TsvRow,
 };
 
@@ -51,18 +51,18 @@ fn by_folder(rows: &[TsvRow]) -> Vec<(String, Vec<usize>)> {
     };
     let parts: Vec<Option<usize>> = (rows.iter())
         .map(|row| Path::new(&row.path))
-        .map(|path| ibug_part_of(path.parent()?).filter(|_| !mirrored(path)))
+        .map(|path| part_of(path.parent()?).filter(|_| !mirrored(path)))
         .collect();
     let faces_of = |part| {
         (0..rows.len())
             .filter(|&i| parts[i] == Some(part))
             .collect()
     };
-    let each: Vec<Vec<usize>> = (0..IBUG_PARTS.len()).map(faces_of).collect();
+    let each: Vec<Vec<usize>> = (0..PARTS.len()).map(faces_of).collect();
     let mut subsets = Vec::new();
-    for (name, members) in IBUG_SUBSETS {
-        let members: Vec<usize> = (0..IBUG_PARTS.len())
-            .filter(|&i| members.contains(&IBUG_PARTS[i].name))
+    for (name, members) in SUBSETS {
+        let members: Vec<usize> = (0..PARTS.len())
+            .filter(|&i| members.contains(&PARTS[i].name))
             .collect();
         if members.iter().all(|&i| !each[i].is_empty()) {
             let mut faces: Vec<usize> = members.iter().flat_map(|&i| each[i].clone()).collect();
@@ -70,7 +70,7 @@ fn by_folder(rows: &[TsvRow]) -> Vec<(String, Vec<usize>)> {
             subsets.push((name.to_string(), faces));
         }
     }
-    for (part, faces) in IBUG_PARTS.iter().zip(each) {
+    for (part, faces) in PARTS.iter().zip(each) {
         // `challenge` is `ibug` alone.
         if !subsets.iter().any(|(_, known)| *known == faces) {
             subsets.push((part.name.to_string(), faces));

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::{
+    crop::CropBox,
     crop::{CROP_UNIT, CropRule},
     error::DataError,
-    face::{CropBox, Face, FaceSource},
+    face::{Face, FaceSource},
     layout::Layout,
     point::Point,
     rng::sample_rng,

@@ -95,99 +95,176 @@ impl<B: Backend> Mean<B> {
 /// Why not one product with a constant `[pixels, 6]` matrix of (1, x, y, xx, xy, yy): raw second moments minus the squared mean lose the variance
 /// of a sharp peak in f32 (relative 1e-4 for a peak of one pixel near a corner of a 64 x 64 map, where centred sums keep 1e-7).
 pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
-    let [count, height, width] = maps.dims();
-    let pixels = height * width;
-    let fixed = maps.clone().detach();
-
-    // Sums of up to `pixels` values of any finite size stay finite when each is first made this much smaller (a power of two: exact). Before sums are
-    // divided or squared they are brought to units of the map's largest magnitude; not earlier, because each factor is a rounding.
-    let shrink = 1.0 / 128.0 / pixels.next_power_of_two() as f64;
-
-    // h / max(sum h, 1e-6). Signed maps may cancel to (nearly) nothing: a sum below a millionth of the largest value is noise in f32.
-    let magnitude = magnitude(fixed.clone());
-    let scale = magnitude.clone().recip() / shrink;
-    let floor = (magnitude.clone().recip() * MIN_SUM).clamp_min(MIN_SUM);
-
+    let [_, height, width] = maps.dims();
+    let (xs, ys) = (grid(width, &maps), grid(height, &maps));
+    let unit = Unit::of(&maps);
     let products = Products::on::<B>(&maps.device());
-    let columns = products.columns(fixed.clone(), shrink);
-    let to_mass =
-        scale.clone() / (columns.clone().sum_dim(1) * scale.clone()).max_pair(floor.clone());
-    let xs = grid(width, &maps);
+
+    let columns = products.columns(maps.clone().detach(), unit.shrink);
+    let to_mass = unit.to_mass(columns.clone());
     let base_x = base(columns.clone(), &xs, &to_mass);
     let from_base_x = xs - base_x.clone();
-
     let powers = [
         from_base_x.ones_like(),
         from_base_x.clone(),
         from_base_x.clone() * from_base_x.clone(),
     ];
-    let [sums, firsts, seconds] = products.rows(maps.clone(), powers.map(|power| power * shrink));
-
+    let powers = powers.map(|power| power * unit.shrink);
+    let [sums, firsts, seconds] = products.rows(maps.clone(), powers);
     let total = sums.clone().sum_dim(1);
-    let scaled = total.clone() * scale.clone();
-    let enough = scaled.clone().detach().greater_equal(floor.clone());
-    let divisor = scaled.clone().max_pair(floor);
-    // 1, without a gradient, unless the floor was used.
-    let mass = (scaled / divisor.clone()).mask_fill(enough, 1.0);
+    let mass = Mass::new(total.clone(), &unit);
 
     let first = with_value(
         firsts.clone().sum_dim(1),
         (columns.clone() * from_base_x.clone()).sum_dim(1),
     );
-    let mean_x = Mean::new(
-        base_x,
-        first.clone() * scale.clone() / divisor.clone(),
-        &mass,
-    );
-    let ys = grid(height, &maps);
+    let mean_x = Mean::new(base_x, mass.per_mass(first.clone()), &mass.value);
     let base_y = base(sums.clone().detach(), &ys, &to_mass);
     let from_base_y = ys - base_y.clone();
-    let mean_y = Mean::new(
-        base_y,
-        (sums.clone() * from_base_y.clone()).sum_dim(1) * scale.clone() / divisor.clone(),
-        &mass,
-    );
+    let first_y = (sums.clone() * from_base_y.clone()).sum_dim(1);
+    let mean_y = Mean::new(base_y, mass.per_mass(first_y), &mass.value);
 
     let shift = mean_x.rest.clone();
     let from_x = from_base_x - shift.clone().detach();
     let from_y = from_base_y - mean_y.rest.clone();
-    // Second moments. xx and yy are kept as `common` plus a remainder: their difference turns the axes, and for a nearly round map one rounding of
-    // their full sums is a visible angle.
-    let terms_x = columns * from_x.clone() * from_x;
-    let terms_y = sums.clone() * from_y.clone() * from_y.clone();
-    let common = terms_x.clone().sum_dim(1);
-    let rest_x = with_value(
-        seconds.sum_dim(1) - first * shift.clone() * 2.0 + shift.clone() * shift.clone() * total,
-        (terms_x - common.clone() / width as f64).sum_dim(1),
+    let xx =
+        seconds.sum_dim(1) - first * shift.clone() * 2.0 + shift.clone() * shift.clone() * total;
+    let xy = ((firsts - sums.clone() * shift) * from_y.clone()).sum_dim(1);
+    let spread = Spread::new(
+        columns * from_x.clone() * from_x,
+        xx,
+        sums * from_y.clone() * from_y,
     );
-    let rest_y = (terms_y.clone() - common.clone() / height as f64).sum_dim(1);
-    let xy = ((firsts - sums * shift) * from_y).sum_dim(1);
 
-    // The sum of squares, in units of the largest magnitude. One factor is a constant for the graph, which halves the memory and the work backwards;
-    // the gradient is doubled to make up.
-    let flat = fixed.reshape([count, pixels]) * (magnitude.recip() * shrink);
-    let squares = products.dot(maps.reshape([count, pixels]), flat);
-    let squares = squares.clone() * 2.0 - squares.detach();
-    let squares = squares * scale.clone() / divisor.clone() / divisor.clone();
-
-    // D = V1 - V2 / V1 with V1 = mass + EPS, V2 = squares + EPS, written as (V1 V1 - V2) / V1 and expanded: for a peak of one pixel D is about 1e-5,
-    // and the expansion subtracts 1 - 1 exactly where the published form rounds 1.00001 twice.
-    let v1 = away_from_zero(mass.clone() + EPS, MIN_DIVISOR);
-    let numerator = mass.clone() * mass.clone() - squares + (mass * 2.0 + (EPS - 1.0)) * EPS;
-    let denominator = away_from_zero(numerator / v1, MIN_DIVISOR);
-
+    let denominator = denominator(mass.squares(maps, &unit, &products), mass.value.clone());
     let covariance = |sum: Tensor<B, 2>| {
-        let moment = sum * scale.clone() / divisor.clone() / denominator.clone();
+        let moment = mass.per_mass(sum) / denominator.clone();
         within(moment, -MAX_COVARIANCE, MAX_COVARIANCE)
     };
     Moments {
         mean_x,
         mean_y,
-        half_sum: covariance((rest_x.clone() + rest_y.clone()) * 0.5 + common.clone()),
-        half_difference: covariance((rest_x.clone() - rest_y.clone()) * 0.5),
-        xx: covariance(rest_x + common),
-        yy: covariance(terms_y.sum_dim(1)),
+        half_sum: covariance(spread.half_sum()),
+        half_difference: covariance(spread.half_difference()),
+        xx: covariance(spread.xx()),
+        yy: covariance(spread.yy),
         xy: covariance(xy),
+    }
+}
+
+/// The units that sums over a map are taken in, so that they stay finite and their squares too.
+struct Unit<B: Backend> {
+    /// Sums of up to `pixels` values of any finite size stay finite when each is first made this much smaller (a power of two: exact).
+    shrink: f64,
+    /// The largest absolute value of each map, `[maps, 1]`.
+    magnitude: Tensor<B, 2>,
+    /// From shrunken sums to units of the magnitude. Applied before sums are divided or squared; not earlier, because each factor is a
+    /// rounding.
+    scale: Tensor<B, 2>,
+    /// The least sum that a map is divided by. Signed maps may cancel to (nearly) nothing: a sum below a millionth of the largest value is
+    /// noise in f32.
+    floor: Tensor<B, 2>,
+}
+
+impl<B: Backend> Unit<B> {
+    fn of(maps: &Tensor<B, 3>) -> Self {
+        let [_, height, width] = maps.dims();
+        let shrink = 1.0 / 128.0 / (height * width).next_power_of_two() as f64;
+        let magnitude = magnitude(maps.clone().detach());
+        let recip = magnitude.clone().recip();
+        Self {
+            shrink,
+            scale: recip.clone() / shrink,
+            floor: (recip * MIN_SUM).clamp_min(MIN_SUM),
+            magnitude,
+        }
+    }
+
+    /// What makes shrunken sums (`columns` `[maps, width]` of one map) parts of a whole.
+    fn to_mass(&self, columns: Tensor<B, 2>) -> Tensor<B, 2> {
+        let scaled = columns.sum_dim(1) * self.scale.clone();
+        self.scale.clone() / scaled.max_pair(self.floor.clone())
+    }
+}
+
+/// h / max(sum h, 1e-6): what a map sums to, and its divisor.
+struct Mass<B: Backend> {
+    /// 1, without a gradient, unless the floor was used.
+    value: Tensor<B, 2>,
+    scale: Tensor<B, 2>,
+    divisor: Tensor<B, 2>,
+}
+
+impl<B: Backend> Mass<B> {
+    /// `total` is the shrunken sum of each map.
+    fn new(total: Tensor<B, 2>, unit: &Unit<B>) -> Self {
+        let scaled = total * unit.scale.clone();
+        let enough = scaled.clone().detach().greater_equal(unit.floor.clone());
+        let divisor = scaled.clone().max_pair(unit.floor.clone());
+        Self {
+            value: (scaled / divisor.clone()).mask_fill(enough, 1.0),
+            scale: unit.scale.clone(),
+            divisor,
+        }
+    }
+
+    /// A shrunken sum over the map as one over the normalised map.
+    fn per_mass(&self, sum: Tensor<B, 2>) -> Tensor<B, 2> {
+        sum * self.scale.clone() / self.divisor.clone()
+    }
+
+    /// The sum of squares of the normalised map, by way of units of the largest magnitude. One factor is a constant for the graph, which
+    /// halves the memory and the work backwards; the gradient is doubled to make up.
+    fn squares(&self, maps: Tensor<B, 3>, unit: &Unit<B>, products: &Products) -> Tensor<B, 2> {
+        let [count, height, width] = maps.dims();
+        let maps = maps.reshape([count, height * width]);
+        let fixed = maps.clone().detach() * (unit.magnitude.clone().recip() * unit.shrink);
+        let squares = products.dot(maps, fixed);
+        let squares = squares.clone() * 2.0 - squares.detach();
+        self.per_mass(squares) / self.divisor.clone()
+    }
+}
+
+/// D = V1 - V2 / V1 with V1 = mass + EPS, V2 = squares + EPS, written as (V1 V1 - V2) / V1 and expanded: for a peak of one pixel D is about
+/// 1e-5, and the expansion subtracts 1 - 1 exactly where the published form rounds 1.00001 twice.
+fn denominator<B: Backend>(squares: Tensor<B, 2>, mass: Tensor<B, 2>) -> Tensor<B, 2> {
+    let v1 = away_from_zero(mass.clone() + EPS, MIN_DIVISOR);
+    let numerator = mass.clone() * mass.clone() - squares + (mass * 2.0 + (EPS - 1.0)) * EPS;
+    away_from_zero(numerator / v1, MIN_DIVISOR)
+}
+
+/// Shrunken second moments along the axes. xx and yy are kept as `common` plus a remainder: their difference turns the axes, and for a nearly
+/// round map one rounding of their full sums is a visible angle.
+struct Spread<B: Backend> {
+    common: Tensor<B, 2>,
+    rest_x: Tensor<B, 2>,
+    rest_y: Tensor<B, 2>,
+    yy: Tensor<B, 2>,
+}
+
+impl<B: Backend> Spread<B> {
+    /// `terms_x` `[maps, width]` and `terms_y` `[maps, height]` add up to the moments; the gradient of the x-moment is that of `xx`.
+    fn new(terms_x: Tensor<B, 2>, xx: Tensor<B, 2>, terms_y: Tensor<B, 2>) -> Self {
+        let ([_, width], [_, height]) = (terms_x.dims(), terms_y.dims());
+        let common = terms_x.clone().sum_dim(1);
+        Self {
+            rest_x: with_value(xx, (terms_x - common.clone() / width as f64).sum_dim(1)),
+            rest_y: (terms_y.clone() - common.clone() / height as f64).sum_dim(1),
+            yy: terms_y.sum_dim(1),
+            common,
+        }
+    }
+
+    fn xx(&self) -> Tensor<B, 2> {
+        self.rest_x.clone() + self.common.clone()
+    }
+
+    fn half_sum(&self) -> Tensor<B, 2> {
+        (self.rest_x.clone() + self.rest_y.clone()) * 0.5 + self.common.clone()
+    }
+
+    fn half_difference(&self) -> Tensor<B, 2> {
+        (self.rest_x.clone() - self.rest_y.clone()) * 0.5
     }
 }
 

@@ -109,7 +109,7 @@ impl<B: Backend> BatchNorm<B> {
             Mode::Train(_) => {
                 let (gamma, beta) = (self.weight.val(), self.bias.val());
                 let [batch, _, h, w] = x.dims();
-                let normalised = crate::flex::norm_relu(x, &gamma, &beta, with_relu)?;
+                let normalised = crate::flex::norm_relu(x, &gamma, &beta, EPSILON, with_relu)?;
                 self.move_statistics(normalised.mean, normalised.variance, batch * h * w);
                 Some(normalised.y)
             }

@@ -1,9 +1,7 @@
 //! Mixed precision: what convolutions multiply while a network is trained.
 
+use burn::tensor::DType;
 use burn::tensor::backend::{Backend, DTypeUsage};
-use burn::tensor::{DType, FloatDType, Tensor};
-
-use crate::conv::convolve;
 
 /// The numbers that convolutions multiply in training. Everything else is `f32` in any case: weights, what passes between
 /// layers, biases, norms, soft-argmax.
@@ -46,44 +44,3 @@ impl Bf16Support {
 pub(crate) fn rounds_products<B: Backend>(device: &B::Device) -> bool {
     B::dtype_usage(device, DType::F32).contains(DTypeUsage::Accelerated)
 }
-
-/// [`convolve`] in `bf16`; sums, the bias and what goes in and out are `f32`.
-pub(crate) fn convolve_bf16<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    bias: Tensor<B, 1>,
-    stride: usize,
-) -> Tensor<B, 4> {
-    let y = match Bf16Support::of::<B>(&x.device()) {
-        Bf16Support::Fast => in_bf16(x, weight, stride),
-        _ => in_rounded_f32(x, weight, stride),
-    };
-    let [output] = bias.dims();
-    y + bias.reshape([1, output, 1, 1])
-}
-
-fn in_bf16<B: Backend>(x: Tensor<B, 4>, weight: Tensor<B, 4>, stride: usize) -> Tensor<B, 4> {
-    convolve(bf16(x), bf16(weight), None, stride).cast(FloatDType::F32)
-}
-
-fn in_rounded_f32<B: Backend>(
-    x: Tensor<B, 4>,
-    weight: Tensor<B, 4>,
-    stride: usize,
-) -> Tensor<B, 4> {
-    // The CPU's fast convolutions want a bias.
-    let none = Tensor::zeros([weight.dims()[0]], &x.device());
-    rounded(convolve(rounded(x), rounded(weight), Some(none), stride))
-}
-
-fn bf16<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    x.cast(FloatDType::BF16)
-}
-
-/// The nearest `bf16`, as `f32`; its gradient is rounded alike.
-fn rounded<B: Backend>(x: Tensor<B, 4>) -> Tensor<B, 4> {
-    bf16(x).cast(FloatDType::F32)
-}
-
-#[cfg(all(test, feature = "flex"))]
-mod tests;

@@ -1,12 +1,8 @@
 //! What network to build.
 
 use burn::config::Config;
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::Tensor;
-use burn::tensor::backend::Backend;
 
 use crate::error::ModelError;
-use crate::net::StarNet;
 
 /// Levels of each hourglass.
 pub const DEPTH: usize = 4;
@@ -46,16 +42,6 @@ pub struct StarNetConfig {
 }
 
 impl StarNetConfig {
-    /// A network with fresh weights, drawn from the backend's random numbers (seed them with `B::seed` before).
-    ///
-    /// The configuration should have passed [`validate`](Self::validate); otherwise the network may not run.
-    pub fn init<B: Backend>(&self, device: &B::Device) -> StarNet<B> {
-        let net = StarNet::new(self, device);
-        // Burn draws weights at their first use; the order of uses must not decide their values.
-        net.visit(&mut DrawNow);
-        net
-    }
-
     /// Checks the numbers.
     ///
     /// # Errors
@@ -123,13 +109,5 @@ impl StarNetConfig {
     /// Side of the heatmaps, pixels.
     pub fn heatmap_size(&self) -> usize {
         self.input_size / FEATURE_STRIDE
-    }
-}
-
-struct DrawNow;
-
-impl<B: Backend> ModuleVisitor<B> for DrawNow {
-    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
-        param.val();
     }
 }

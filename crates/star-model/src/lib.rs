@@ -9,6 +9,7 @@ mod compute;
 mod config;
 pub mod conv;
 pub mod conv_block;
+mod convolve;
 pub mod coord;
 mod decoder;
 mod error;

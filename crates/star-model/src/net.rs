@@ -1,6 +1,6 @@
 //! The whole network.
 
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
 
@@ -63,6 +63,26 @@ pub struct StackOutput<B: Backend> {
     pub points: Option<Tensor<B, 4>>,
     /// `[batch, edges, S/4, S/4]` in 0..1; only with `aam`.
     pub edges: Option<Tensor<B, 4>>,
+}
+
+impl StarNetConfig {
+    /// A network with fresh weights, drawn from the backend's random numbers (seed them with `B::seed` before).
+    ///
+    /// The configuration should have passed [`validate`](Self::validate); otherwise the network may not run.
+    pub fn init<B: Backend>(&self, device: &B::Device) -> StarNet<B> {
+        let net = StarNet::new(self, device);
+        // Burn draws weights at their first use; the order of uses must not decide their values.
+        net.visit(&mut DrawNow);
+        net
+    }
+}
+
+struct DrawNow;
+
+impl<B: Backend> ModuleVisitor<B> for DrawNow {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<B, D>>) {
+        param.val();
+    }
 }
 
 impl<B: Backend> StarNet<B> {

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use burn::{module::AutodiffModule, optim::AdamConfig, tensor::backend::AutodiffBackend};
+use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
 use star_infer::weights_file::read_weights;
 
 use crate::{
-    checkpoint::{self, Position, TrainState},
+    checkpoint,
     error::TrainError,
     init::init_weights,
     launch::Launch,
@@ -15,7 +15,7 @@ use crate::{
     run_dir::RunDir,
     selection::evaluate,
     setup::Setup,
-    train::Adam,
+    state::{Position, TrainState, adam},
 };
 
 /// A new run in this folder, or the rest of an old one.
@@ -85,9 +85,4 @@ fn fresh_state<B: AutodiffBackend>(setup: &Setup<B>) -> Result<TrainState<B>, Tr
         best: None,
         position: Position::default(),
     })
-}
-
-/// As published: rate only, no weight decay, eps 1e-8 (Burn's own default is 1e-5; REFERENCE T2).
-pub(crate) fn adam<B: AutodiffBackend>() -> Adam<B> {
-    AdamConfig::new().with_epsilon(1e-8).init()
 }

@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use star_infer::weights_file::read_weights;
 
 use crate::{
-    checkpoint::Position,
     disk::stops,
     error::TrainError,
     launch::Launch,
     observer::Silent,
     recipe::Recipe,
+    state::Position,
     train::{Outcome, Start, Stop, train},
 };
 

@@ -7,12 +7,25 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::Serialize;
+
 use crate::error::TrainError;
 
 /// Replaces a file.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
     change(path)?;
     star_files::write_atomic(path, bytes).map_err(|e| TrainError::io(path, e))
+}
+
+/// Writes a value as readable JSON, atomically.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
+    let mut text =
+        serde_json::to_string_pretty(value).map_err(|e| TrainError::Invalid(e.to_string()))?;
+    text.push('\n');
+    write(path, text.as_bytes())
 }
 
 /// Adds lines to a log. They are on disk only after [`sync`]; until then a crash may lose them, or cut one off.

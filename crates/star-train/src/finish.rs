@@ -15,14 +15,8 @@ use star_eval::{
 use star_infer::weights_file::write_weights;
 
 use crate::{
-    checkpoint::TrainState,
-    epoch_record::EpochRecord,
-    error::TrainError,
-    observer::Observer,
-    recipe::Selection,
-    run_dir::{RunDir, write_json},
-    run_report,
-    setup::Setup,
+    disk, epoch_record::EpochRecord, error::TrainError, observer::Observer, recipe::Selection,
+    run_dir::RunDir, run_report, setup::Setup, state::TrainState,
 };
 
 /// A finished run's figures.
@@ -75,7 +69,7 @@ pub(crate) fn finish<B: AutodiffBackend>(
         let (scores, predicted) = figures(net, set, &of_best, setup, observer)?;
         for name in names {
             let path = |end: &str| run.report().join(format!("{name}{end}"));
-            write_json(&path(".json"), &scores)?;
+            disk::write_json(&path(".json"), &scores)?;
             run_report::contact_sheet(set, &predicted, &path("_faces.png"))?;
         }
         Ok(scores)
@@ -113,7 +107,7 @@ fn write_last<B: Backend, A: AutodiffBackend>(
 ) -> Result<(), TrainError> {
     let path = run.weights().join(name);
     let provenance = format!("{which} weights after epoch {}", setup.recipe.train.epochs);
-    crate::disk::change(&path)?;
+    disk::change(&path)?;
     Ok(write_weights(
         net,
         setup.weights_info(),

@@ -29,6 +29,7 @@ pub mod schedule;
 mod selection;
 mod setup;
 mod speed;
+pub mod state;
 pub mod train;
 
 pub use epoch_record::EpochRecord;

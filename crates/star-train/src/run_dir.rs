@@ -8,8 +8,8 @@ use std::{
 use serde::Serialize;
 
 use crate::{
-    checkpoint::Position, disk, epoch_record::EpochRecord, error::TrainError, launch::Launch,
-    meter::StepLosses, recipe::Recipe,
+    disk, epoch_record::EpochRecord, error::TrainError, launch::Launch, meter::StepLosses,
+    recipe::Recipe, state::Position,
 };
 
 /// The folder of one run: `config.toml`, `run.toml`, `metrics.jsonl`, `steps.jsonl`, `checkpoints/`, `weights/`, `report/`.
@@ -160,23 +160,4 @@ fn lines(records: &[impl Serialize]) -> Result<String, TrainError> {
         text.push('\n');
     }
     Ok(text)
-}
-
-/// [`star_files::write_atomic`] with this crate's error.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), TrainError> {
-    disk::write(path, bytes)
-}
-
-/// Writes a value as readable JSON, atomically.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), TrainError> {
-    let mut text =
-        serde_json::to_string_pretty(value).map_err(|e| TrainError::Invalid(e.to_string()))?;
-    text.push('\n');
-    write_atomic(path, text.as_bytes())
 }

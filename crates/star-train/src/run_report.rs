@@ -10,7 +10,7 @@ use star_eval::{
     metrics::nme,
 };
 
-use crate::{epoch_record::EpochRecord, error::TrainError, recipe::Recipe, run_dir::write_atomic};
+use crate::{disk, epoch_record::EpochRecord, error::TrainError, recipe::Recipe};
 
 /// Faces on a contact sheet.
 const SHEET_FACES: usize = 24;
@@ -66,7 +66,7 @@ pub fn curves(recipe: &Recipe, history: &[EpochRecord], path: &Path) -> Result<(
         ],
         marks: Vec::new(),
     };
-    write_atomic(path, figure.to_svg().as_bytes())
+    disk::write(path, figure.to_svg().as_bytes())
 }
 
 /// Faces spread evenly over a set, with their predicted points and, in the second colour, the true (or annotated) ones.
@@ -98,5 +98,5 @@ pub fn contact_sheet(
     image
         .write_to(&mut bytes, image::ImageFormat::Png)
         .map_err(|e| TrainError::Invalid(format!("{}: {e}", path.display())))?;
-    write_atomic(path, bytes.get_ref())
+    disk::write(path, bytes.get_ref())
 }

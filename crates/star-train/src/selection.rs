@@ -5,12 +5,12 @@ use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 use star_eval::evaluate::{predict_set, score};
 
 use crate::{
-    checkpoint::TrainState,
     epoch_record::{EpochRecord, Weights},
     error::TrainError,
     observer::Observer,
     recipe::Recipe,
     setup::Setup,
+    state::TrainState,
 };
 
 /// Raw and EMA weights on the selection set.

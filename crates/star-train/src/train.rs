@@ -6,12 +6,8 @@ use std::{
     time::Instant,
 };
 
-use burn::{
-    module::AutodiffModule,
-    optim::{Optimizer, adaptor::OptimizerAdaptor},
-    tensor::backend::AutodiffBackend,
-};
-use star_model::{StarNet, ema_update};
+use burn::{module::AutodiffModule, optim::Optimizer, tensor::backend::AutodiffBackend};
+use star_model::ema_update;
 
 pub use crate::{begin::Start, finish::Finished};
 use crate::{
@@ -28,8 +24,6 @@ use crate::{
     setup::Setup,
     speed::Speed,
 };
-
-pub type Adam<B> = OptimizerAdaptor<burn::optim::Adam, StarNet<B>, B>;
 
 /// What ends a run before its last epoch, with a checkpoint.
 #[derive(Clone, Copy, Debug)]

@@ -2,7 +2,9 @@
 
 pub(super) mod ahead;
 pub(super) mod document;
+mod done;
 pub(super) mod inputs;
+pub(super) mod item;
 mod names;
 mod output;
 mod raw_video;
@@ -23,8 +25,8 @@ use star_infer::{
 };
 
 use self::{
-    ahead::{Faces, Item, Prepare},
-    inputs::GivenBox,
+    ahead::Prepare,
+    item::{Faces, GivenBox, Item},
     output::Output,
     raw_video::FrameSize,
     show::Show,
@@ -68,7 +70,7 @@ pub struct Args {
     out: PathBuf,
 
     /// A face's box in pixels, around its landmarks, instead of looking for faces; once for each face, the same for every image
-    #[arg(help_heading = "Faces", long = "box", id = "boxes", value_name = "X,Y,W,H", value_parser = inputs::parse_box, allow_hyphen_values = true)]
+    #[arg(help_heading = "Faces", long = "box", id = "boxes", value_name = "X,Y,W,H", value_parser = item::parse_box, allow_hyphen_values = true)]
     boxes: Vec<GivenBox>,
     /// Most faces of an image; the most prominent are kept
     #[arg(help_heading = "Faces", long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..), conflicts_with_all = ["boxes", "annotations"])]
@@ -349,7 +351,7 @@ fn items<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Items, CliE
         return Ok((Box::new(raw_video::frames(size, faces)), None));
     }
     if let Some(list) = &args.annotations {
-        let images = inputs::of_list(list, args.images.as_deref(), &trained.layout)?;
+        let images = inputs::of_annotations(list, args.images.as_deref(), &trained.layout)?;
         let count = images.len() as u64;
         return Ok((Box::new(images.into_iter()), Some(count)));
     }

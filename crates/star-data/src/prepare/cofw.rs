@@ -12,8 +12,9 @@ use rayon::prelude::*;
 use super::{
     PrepareConfig,
     cofw_mat::{CofwFace, CofwMat, CofwSplit},
-    lists::{self, Found, Split},
+    found::{self, Found},
     report::{Complaint, PrepareReport},
+    write::{self, Split},
 };
 use crate::error::DataError;
 
@@ -106,7 +107,7 @@ pub fn prepare_cofw(
         train: *name == "train",
     });
     let splits: Vec<Split> = splits.collect();
-    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
+    write::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
@@ -136,9 +137,9 @@ fn keep(
                 message: format!("cannot be written as PNG ({e})"),
             })
         })?;
-    lists::write_if_new(&file, &png.into_inner()).map_err(Refusal::Disk)?;
+    write::write_if_new(&file, &png.into_inner()).map_err(Refusal::Disk)?;
     let landmarks = &face.landmarks;
-    let found = lists::check_face(out, path, split, landmarks, None, &config.crop);
+    let found = found::check_face(out, path, split, landmarks, None, &config.crop);
     let mut found = found.map_err(Refusal::Face)?;
     found.row.occluded = Some(face.occluded);
     found.first_pixel = FIRST_PIXEL;
@@ -147,8 +148,8 @@ fn keep(
 
 /// A complaint about the file that the face is from.
 fn refused(root: &Path, file: &Path, error: &DataError) -> Complaint {
-    let mut complaint = lists::complaint(root, file, error);
-    complaint.file = lists::slashed(file.strip_prefix(root).unwrap_or(file));
+    let mut complaint = found::complaint(root, file, error);
+    complaint.file = found::slashed(file.strip_prefix(root).unwrap_or(file));
     complaint
 }
 

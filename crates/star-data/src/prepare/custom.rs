@@ -14,14 +14,15 @@ use rayon::prelude::*;
 
 use self::row::{BadRow, Row, Table};
 use super::{
-    PrepareConfig, gather,
-    lists::{self, Found, Split},
+    PrepareConfig,
+    found::{self, Found},
     report::{Complaint, PrepareReport},
+    write::{self, Split},
 };
 use crate::{
+    crop::CropBox,
     crop::{CROP_UNIT, CropRule},
     error::DataError,
-    face::CropBox,
     layout::Layout,
     point::Point,
 };
@@ -86,9 +87,9 @@ pub fn prepare_custom(
     config: &CustomConfig,
 ) -> Result<PrepareReport, DataError> {
     let (root, out) = (root.as_ref(), out.as_ref());
-    gather::check_rule(&config.common)?;
+    found::check_rule(&config.common)?;
     let mut report = PrepareReport::default();
-    let file = lists::slashed(config.points.strip_prefix(root).unwrap_or(&config.points));
+    let file = found::slashed(config.points.strip_prefix(root).unwrap_or(&config.points));
     let complaint = |bad: BadRow| Complaint {
         file: file.clone(),
         line: Some(bad.line),
@@ -117,12 +118,12 @@ pub fn prepare_custom(
             })
         })
         .collect();
-    let mut found = gather::keep(results, &mut report);
+    let mut found = found::keep(results, &mut report);
     if found.is_empty() {
         let looked_for = format!("{} and the images that it names", config.points.display());
         let set = format!("layout {}", config.layout.name);
         report.skipped.sort();
-        return Err(gather::nothing(root, &set, &looked_for, "rows", &report));
+        return Err(found::nothing(root, &set, &looked_for, "rows", &report));
     }
     report
         .notes
@@ -150,7 +151,7 @@ pub fn prepare_custom(
             name,
         })
         .collect();
-    lists::write_annotations(out, &found, &folders, &splits, &mut report)?;
+    write::write_annotations(out, &found, &folders, &splits, &mut report)?;
     Ok(report)
 }
 
@@ -275,8 +276,8 @@ fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<F
         .collect();
     let rule = &config.common.crop;
     let path = row.image.clone();
-    let mut found = lists::check_face(root, path, split, &points, None, rule).map_err(|error| {
-        let place = lists::complaint(root, Path::new(&row.image), &error);
+    let mut found = found::check_face(root, path, split, &points, None, rule).map_err(|error| {
+        let place = found::complaint(root, Path::new(&row.image), &error);
         place.to_string()
     })?;
     found.row.group.clone_from(&row.group);
@@ -304,8 +305,8 @@ fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<F
         let crop = rule.crop_of_box(x - from, y - from, w, h);
         let CropBox { scale, center } = crop.map_err(|e| e.to_string())?;
         found.row.crop = CropBox {
-            scale: lists::tidy(scale),
-            center: Point::new(lists::tidy(center.x), lists::tidy(center.y)),
+            scale: found::tidy(scale),
+            center: Point::new(found::tidy(center.x), found::tidy(center.y)),
         };
     }
     Ok(found)

@@ -8,98 +8,21 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    PrepareConfig, gather,
-    lists::{self, Found, Split},
+    PrepareConfig,
+    found::{self, Found},
     pts::read_pts,
     report::{Complaint, PrepareReport},
+    write::{self, Split},
 };
-use crate::error::DataError;
+use crate::{
+    error::DataError,
+    ibug::{PARTS, SUBSETS, original_of_mirrored, part_of},
+};
 
 const POINTS: usize = 68;
 const IMAGES: [&str; 4] = ["jpg", "jpeg", "png", "bmp"];
 /// Deeper folders are not 300-W's; a limit also ends loops of links.
 const DEEPEST: usize = 6;
-
-/// One of the folders that 300-W is handed out in.
-pub struct Part {
-    /// What messages call it.
-    pub name: &'static str,
-    /// The folder's path as published, in small letters; more than one where it goes by several names.
-    folders: &'static [&'static str],
-    train: bool,
-    /// Its own annotation file, for a test folder.
-    list: Option<&'static str>,
-    /// Faces as published.
-    published: usize,
-}
-
-/// The folders of 300-W.
-pub const PARTS: [Part; 8] = [
-    Part {
-        name: "afw",
-        folders: &["afw"],
-        train: true,
-        list: None,
-        published: 337,
-    },
-    Part {
-        name: "helen/trainset",
-        folders: &["helen/trainset"],
-        train: true,
-        list: None,
-        published: 2000,
-    },
-    Part {
-        name: "lfpw/trainset",
-        folders: &["lfpw/trainset"],
-        train: true,
-        list: None,
-        published: 811,
-    },
-    Part {
-        name: "helen/testset",
-        folders: &["helen/testset"],
-        train: false,
-        list: Some("helen_test"),
-        published: 330,
-    },
-    Part {
-        name: "lfpw/testset",
-        folders: &["lfpw/testset"],
-        train: false,
-        list: Some("lfpw_test"),
-        published: 224,
-    },
-    Part {
-        name: "ibug",
-        folders: &["ibug"],
-        train: false,
-        list: Some("ibug_test"),
-        published: 135,
-    },
-    Part {
-        name: "indoor",
-        folders: &["indoor", "01_indoor"],
-        train: false,
-        list: Some("indoor_test"),
-        published: 300,
-    },
-    Part {
-        name: "outdoor",
-        folders: &["outdoor", "02_outdoor"],
-        train: false,
-        list: Some("outdoor_test"),
-        published: 300,
-    },
-];
-
-/// The published subsets and what they are made of.
-pub const SUBSETS: [(&str, &[&str]); 4] = [
-    ("common", &["helen/testset", "lfpw/testset"]),
-    ("challenge", &["ibug"]),
-    ("full", &["helen/testset", "lfpw/testset", "ibug"]),
-    ("private", &["indoor", "outdoor"]),
-];
 
 /// Writes the annotation files of a 300-W folder to `out`.
 ///
@@ -121,15 +44,15 @@ pub fn prepare_300w(
     config: &PrepareConfig,
 ) -> Result<PrepareReport, DataError> {
     let (root, out) = (root.as_ref(), out.as_ref());
-    gather::check_rule(config)?;
+    found::check_rule(config)?;
     let mut report = PrepareReport::default();
     let pairs = find_pairs(root, &mut report)?;
     let results: Vec<Result<Found, Complaint>> = pairs
         .par_iter()
         .map(|pair| {
             let points = read_pts(&pair.points, POINTS)
-                .map_err(|e| lists::complaint(root, &pair.points, &e))?;
-            lists::check_face(
+                .map_err(|e| found::complaint(root, &pair.points, &e))?;
+            found::check_face(
                 root,
                 pair.image.clone(),
                 pair.part,
@@ -137,10 +60,10 @@ pub fn prepare_300w(
                 None,
                 &config.crop,
             )
-            .map_err(|e| lists::complaint(root, &pair.points, &e))
+            .map_err(|e| found::complaint(root, &pair.points, &e))
         })
         .collect();
-    let found = gather::keep(results, &mut report);
+    let found = found::keep(results, &mut report);
     if found.is_empty() {
         return Err(nothing(root, &report));
     }
@@ -164,7 +87,7 @@ pub fn prepare_300w(
     }
     let splits = splits(&present, &mut report);
     let names: Vec<String> = PARTS.iter().map(|part| part.name.to_string()).collect();
-    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
+    write::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
@@ -174,7 +97,7 @@ fn nothing(root: &Path, report: &PrepareReport) -> DataError {
         "folders named {}, with .jpg or .png images and a .pts file of {POINTS} points beside each",
         looked.join(", ")
     );
-    gather::nothing(root, "300-W", &looked_for, "files", report)
+    found::nothing(root, "300-W", &looked_for, "files", report)
 }
 
 /// Which lists to write, given how many faces each part has.
@@ -256,7 +179,7 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
         .cloned()
         .collect();
     for (stem, group) in groups {
-        let name = |path: &Path| lists::slashed(path.strip_prefix(root).unwrap_or(path));
+        let name = |path: &Path| found::slashed(path.strip_prefix(root).unwrap_or(path));
         let relative = stem.strip_prefix(root).unwrap_or(&stem);
         let folder = relative.parent().unwrap_or(Path::new(""));
         let Some(part) = part_of(folder) else {
@@ -306,7 +229,7 @@ fn find_pairs(root: &Path, report: &mut PrepareReport) -> Result<Vec<Pair>, Data
     }
     for (folder, count) in unknown {
         report.skipped.push(Complaint {
-            file: lists::slashed(&folder) + "/",
+            file: found::slashed(&folder) + "/",
             line: None,
             reason: format!(
                 "{count} .pts files in a folder that is none of 300-W's ({})",
@@ -354,25 +277,4 @@ fn walk(
         }
     }
     Ok(())
-}
-
-/// The part whose folder this is: the last names of the path are the part's own, whatever is above them.
-pub fn part_of(folder: &Path) -> Option<usize> {
-    let names: Vec<String> = folder
-        .components()
-        .map(|c| c.as_os_str().to_string_lossy().to_ascii_lowercase())
-        .collect();
-    let ends_with = |published: &str| {
-        let published: Vec<&str> = published.split('/').collect();
-        (names.len().checked_sub(published.len())).is_some_and(|above| names[above..] == published)
-    };
-    PARTS
-        .iter()
-        .position(|part| part.folders.iter().any(|folder| ends_with(folder)))
-}
-
-/// Of a path without its extension that is called `NAME_mirror`: the path of `NAME`.
-pub fn original_of_mirrored(stem: &Path) -> Option<PathBuf> {
-    let name = stem.file_name()?.to_str()?.strip_suffix("_mirror")?;
-    (!name.is_empty()).then(|| stem.with_file_name(name))
 }

@@ -7,20 +7,17 @@
 mod cofw;
 mod cofw_mat;
 mod custom;
-mod gather;
+mod found;
 mod ibug300w;
-mod lists;
 mod pts;
 mod report;
 mod wflw;
+mod write;
 
 pub use cofw::prepare_cofw;
 pub use cofw_mat::{CofwFace, CofwMat, CofwSplit};
 pub use custom::{CustomConfig, PointsFile, find_points, parse_points, prepare_custom};
 pub use ibug300w::prepare_300w;
-pub(crate) use ibug300w::{
-    PARTS as IBUG_PARTS, SUBSETS as IBUG_SUBSETS, original_of_mirrored, part_of as ibug_part_of,
-};
 pub use pts::{parse_pts, read_pts};
 pub use report::{Complaint, PrepareReport, SplitReport, Spread};
 pub use wflw::prepare_wflw;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::{
-    PrepareConfig, gather,
-    lists::{self, Found, Split},
+    PrepareConfig,
+    found::{self, Found},
     report::{Complaint, PrepareReport},
+    write::{self, Split},
 };
 use crate::{error::DataError, point::Point, published_subsets::WFLW_ATTRIBUTES};
 
@@ -40,7 +41,7 @@ pub fn prepare_wflw(
     config: &PrepareConfig,
 ) -> Result<PrepareReport, DataError> {
     let (root, out) = (root.as_ref(), out.as_ref());
-    gather::check_rule(config)?;
+    found::check_rule(config)?;
     let mut report = PrepareReport::default();
     let mut found: Vec<Found> = Vec::new();
     for (split, (name, file, published)) in SPLITS.iter().enumerate() {
@@ -69,7 +70,7 @@ pub fn prepare_wflw(
                 })
             })
             .collect();
-        let faces = gather::keep(results, &mut report);
+        let faces = found::keep(results, &mut report);
         let count = faces.len();
         found.extend(faces);
         if count != *published {
@@ -96,7 +97,7 @@ pub fn prepare_wflw(
         train: false,
     });
     let splits: Vec<Split> = splits.chain(subsets).collect();
-    lists::write_annotations(out, &found, &names, &splits, &mut report)?;
+    write::write_annotations(out, &found, &names, &splits, &mut report)?;
     Ok(report)
 }
 
@@ -106,14 +107,14 @@ fn nothing(root: &Path, report: &PrepareReport) -> DataError {
         "{LISTS}/{} and their images in {IMAGES}/",
         looked.join(" and ")
     );
-    gather::nothing(root, "WFLW", &looked_for, "lines", report)
+    found::nothing(root, "WFLW", &looked_for, "lines", report)
 }
 
 fn face(root: &Path, split: usize, line: &str, config: &PrepareConfig) -> Result<Found, String> {
     let (landmarks, tags, name) = parse_line(line)?;
     let path = format!("{IMAGES}/{name}");
-    lists::check_face(root, path, split, &landmarks, Some(tags), &config.crop).map_err(|error| {
-        let place = lists::complaint(root, &PathBuf::from(&name), &error);
+    found::check_face(root, path, split, &landmarks, Some(tags), &config.crop).map_err(|error| {
+        let place = found::complaint(root, &PathBuf::from(&name), &error);
         place.to_string()
     })
 }

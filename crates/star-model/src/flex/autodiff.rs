@@ -1,28 +1,35 @@
-//! The fast operations as steps of Burn's graph.
+//! The fast operations as steps of Burn's graph. Each gives `None` for tensors that are not this backend's with gradients, or not `f32`.
 
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::{Autodiff, Flex};
-use burn::tensor::ops::{ConvOptions, ModuleOps};
+use burn::tensor::backend::Backend;
+use burn::tensor::ops::{ConvOptions, FloatTensor, ModuleOps};
 use burn::tensor::{Shape, Tensor, TensorPrimitive};
 
 use super::conv;
+use super::conv_shape::ConvShape;
 use super::norm::{self, Channel};
-use super::tensors::{Floats, conv_forward, conv_shape, from_vec, inverse_std, max_pooled, tensor};
-use super::{pool, strided};
+use super::tensors::{
+    Floats, Normalised, as_ref, conv_forward, conv_shape, from_vec, max_pooled, own, tensor,
+};
+use super::{pool, strided, weight_gradient};
 
 type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
 
-/// `None` if a tensor is not `f32`.
-pub(super) fn convolve(
-    x: &Tracked<4>,
-    weight: &Tracked<4>,
-    bias: &Tracked<1>,
-) -> Option<Tracked<4>> {
-    let x = x.clone().into_primitive().tensor();
-    let weight = weight.clone().into_primitive().tensor();
-    let bias = bias.clone().into_primitive().tensor();
+fn tracked<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Option<Tracked<D>> {
+    as_ref::<_, Tracked<D>>(x).cloned()
+}
+
+pub(super) fn convolve<B: Backend>(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
+) -> Option<Tensor<B, 4>> {
+    let x = tracked(x)?.into_primitive().tensor();
+    let weight = tracked(weight)?.into_primitive().tensor();
+    let bias = tracked(bias)?.into_primitive().tensor();
     let (input, weights) = (Floats::of(&x.primitive)?, Floats::of(&weight.primitive)?);
     let shape = conv_shape(&input, &weights);
     let y = conv_forward(&input, &weights, &Floats::of(&bias.primitive)?, shape);
@@ -38,7 +45,7 @@ pub(super) fn convolve(
         }
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+    own(graph(y))
 }
 
 #[derive(Debug)]
@@ -48,7 +55,7 @@ struct Convolution;
 struct ConvolutionState {
     x: Floats,
     weight: Floats,
-    shape: conv::Shape,
+    shape: ConvShape,
 }
 
 impl Backward<Flex, 3> for Convolution {
@@ -65,7 +72,7 @@ impl Backward<Flex, 3> for Convolution {
         if of_weight.is_none() && of_bias.is_none() {
             return;
         }
-        let (of_weights, of_biases) = conv::weight_gradient(&x, &gradient, shape);
+        let (of_weights, of_biases) = weight_gradient::of_weights(&x, &gradient, shape);
         if let Some(node) = of_weight {
             grads.register::<Flex>(node.id, from_vec(of_weights, weight.shape()));
         }
@@ -76,28 +83,36 @@ impl Backward<Flex, 3> for Convolution {
     }
 }
 
+fn graph(y: FloatTensor<Autodiff<Flex>>) -> Tracked<4> {
+    Tensor::from_primitive(TensorPrimitive::Float(y))
+}
+
 /// The gradient of a step's output, which is `f32` because the output is.
 fn gradient_of<S, const N: usize>(ops: &Ops<S, N>, grads: &mut Gradients) -> Floats {
     let gradient = grads.consume::<Flex>(&ops.node);
     Floats::of(&gradient).expect("a gradient has the type of its tensor")
 }
 
-/// The output, and mean and biased variance of the batch; `None` if a tensor is not `f32`.
-pub(super) fn norm_relu(
-    x: &Tracked<4>,
-    gamma: &Tracked<1>,
-    beta: &Tracked<1>,
+/// The output, and mean and biased variance of the batch.
+pub(super) fn norm_relu<B: Backend>(
+    x: &Tensor<B, 4>,
+    gamma: &Tensor<B, 1>,
+    beta: &Tensor<B, 1>,
+    epsilon: f64,
     relu: bool,
-) -> Option<(Tracked<4>, Tracked<1>, Tracked<1>)> {
-    let x = x.clone().into_primitive().tensor();
-    let gamma = gamma.clone().into_primitive().tensor();
-    let beta = beta.clone().into_primitive().tensor();
+) -> Option<Normalised<B>> {
+    let x = tracked(x)?.into_primitive().tensor();
+    let gamma = tracked(gamma)?.into_primitive().tensor();
+    let beta = tracked(beta)?.into_primitive().tensor();
     let input = Floats::of(&x.primitive)?;
     let (gammas, betas) = (Floats::of(&gamma.primitive)?, Floats::of(&beta.primitive)?);
     let [_, count, h, w] = input.shape().dims();
 
     let statistics = norm::statistics(&input, count, h * w);
-    let inverse_std: Vec<f32> = statistics.iter().map(|s| inverse_std(s.1)).collect();
+    let inverse_std: Vec<f32> = statistics
+        .iter()
+        .map(|s| norm::inverse_std(s.1, epsilon))
+        .collect();
     let parameters = gammas.iter().zip(betas.iter());
     let channels: Vec<Channel> = (statistics.iter().zip(&inverse_std).zip(parameters))
         .map(|((&(mean, _), inverse_std), (gamma, &shift))| Channel {
@@ -123,12 +138,14 @@ pub(super) fn norm_relu(
         OpsKind::UnTracked(step) => step.finish(y),
     };
     let (means, variances): (Vec<_>, Vec<_>) = statistics.into_iter().unzip();
-    let untracked = |values| Tensor::from_inner(tensor(from_vec(values, Shape::new([count]))));
-    Some((
-        Tensor::from_primitive(TensorPrimitive::Float(y)),
-        untracked(means),
-        untracked(variances),
-    ))
+    let untracked = |values| -> Tracked<1> {
+        Tensor::from_inner(tensor(from_vec(values, Shape::new([count]))))
+    };
+    Some(Normalised {
+        y: own(graph(y))?,
+        mean: own(untracked(means))?,
+        variance: own(untracked(variances))?,
+    })
 }
 
 #[derive(Debug)]
@@ -169,23 +186,22 @@ impl Backward<Flex, 3> for NormRelu {
     }
 }
 
-/// `None` if the tensor is not `f32`.
-pub(super) fn max_pool(x: &Tracked<4>) -> Option<Tracked<4>> {
-    let x = x.clone().into_primitive().tensor();
+pub(super) fn max_pool<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
+    let x = tracked(x)?.into_primitive().tensor();
     let input = Floats::of(&x.primitive)?;
     let y = max_pooled(&input);
-    let step = Halve.prepare::<NoCheckpointing>([x.node]);
+    let step = MaxPool.prepare::<NoCheckpointing>([x.node]);
     let y = match step.compute_bound().stateful() {
         OpsKind::Tracked(step) => step.finish(input, y),
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+    own(graph(y))
 }
 
 #[derive(Debug)]
-struct Halve;
+struct MaxPool;
 
-impl Backward<Flex, 1> for Halve {
+impl Backward<Flex, 1> for MaxPool {
     /// The input.
     type State = Floats;
 
@@ -201,16 +217,16 @@ impl Backward<Flex, 1> for Halve {
     }
 }
 
-/// Burn's own convolution with a step, with another gradient of the weights; `None` if a tensor is not `f32`.
-pub(super) fn convolve_strided(
-    x: &Tracked<4>,
-    weight: &Tracked<4>,
-    bias: &Tracked<1>,
+/// Burn's own convolution with a step, with another gradient of the weights.
+pub(super) fn convolve_strided<B: Backend>(
+    x: &Tensor<B, 4>,
+    weight: &Tensor<B, 4>,
+    bias: &Tensor<B, 1>,
     stride: usize,
-) -> Option<Tracked<4>> {
-    let x = x.clone().into_primitive().tensor();
-    let weight = weight.clone().into_primitive().tensor();
-    let bias = bias.clone().into_primitive().tensor();
+) -> Option<Tensor<B, 4>> {
+    let x = tracked(x)?.into_primitive().tensor();
+    let weight = tracked(weight)?.into_primitive().tensor();
+    let bias = tracked(bias)?.into_primitive().tensor();
     let (input, weights) = (Floats::of(&x.primitive)?, Floats::of(&weight.primitive)?);
     let [.., kernel] = weights.shape().dims::<4>();
     let options = ConvOptions::new([stride; 2], [kernel / 2; 2], [1, 1], 1);
@@ -225,7 +241,7 @@ pub(super) fn convolve_strided(
         OpsKind::Tracked(step) => step.finish((input, weights, options), y),
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    Some(Tensor::from_primitive(TensorPrimitive::Float(y)))
+    own(graph(y))
 }
 
 #[derive(Debug)]
@@ -248,7 +264,7 @@ impl Backward<Flex, 3> for Strided {
             grads.register::<Flex>(node.id, values);
         }
         if let Some(node) = of_weight {
-            let shape = strided::Shape {
+            let shape = strided::StridedShape {
                 input,
                 output,
                 height,
@@ -261,7 +277,7 @@ impl Backward<Flex, 3> for Strided {
             grads.register::<Flex>(node.id, from_vec(values, weight.shape()));
         }
         if let Some(node) = of_bias {
-            let sums = conv::channel_sums(&gradient, output, h * w);
+            let sums = weight_gradient::channel_sums(&gradient, output, h * w);
             grads.register::<Flex>(node.id, from_vec(sums, Shape::new([output])));
         }
     }

@@ -5,17 +5,25 @@
 //! Tests hold values and gradients against those, and count that a kernel was used at all.
 //! Whether shapes fit is checked where they come in, by the modules; kernels stop at lengths that do not.
 
+#[cfg(feature = "autodiff")]
 mod autodiff;
 mod conv;
+mod conv_shape;
+mod dispatch;
 mod matmul;
+#[cfg(not(feature = "autodiff"))]
+mod no_autodiff;
 mod norm;
+mod padding;
 mod pool;
 mod strided;
 mod tensors;
+mod transpose;
 mod used;
+mod weight_gradient;
 mod winograd;
 
-pub(crate) use tensors::{
+pub(crate) use dispatch::{
     convolve, convolve_scale_relu, convolve_strided, max_pool, norm_relu, scale_relu,
 };
 pub use used::{Kernel, kernel_calls};

@@ -152,3 +152,8 @@ pub(super) fn backward(
         beta: sums.iter().map(|sums| sums.0).collect(),
     }
 }
+
+/// `1 / sqrt(variance + epsilon)`
+pub(super) fn inverse_std(variance: f32, epsilon: f64) -> f32 {
+    (1.0 / (f64::from(variance) + epsilon).sqrt()) as f32
+}

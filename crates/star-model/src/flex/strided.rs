@@ -8,7 +8,7 @@ use super::matmul::{Matrix, add_product};
 
 /// A square convolution with padding `kernel / 2` on all sides.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shape {
+pub(super) struct StridedShape {
     pub input: usize,
     pub output: usize,
     /// Of the input.
@@ -20,21 +20,21 @@ pub(super) struct Shape {
     pub of_output: [usize; 2],
 }
 
-impl Shape {
+impl StridedShape {
     /// What each output pixel sees, `[input * kernel * kernel, output pixels]`, in the order of the weights.
     fn unfold(&self, face: &[f32]) -> Vec<f32> {
         let [h, w] = self.of_output;
-        let cells = self.kernel * self.kernel;
-        let mut unfolded = vec![0.0; self.input * cells * h * w];
+        let taps = self.kernel * self.kernel;
+        let mut unfolded = vec![0.0; self.input * taps * h * w];
         for (i, seen) in unfolded.chunks_exact_mut(h * w).enumerate() {
-            let plane = &face[i / cells * self.height * self.width..][..self.height * self.width];
-            let (down, right) = (i % cells / self.kernel, i % self.kernel);
+            let plane = &face[i / taps * self.height * self.width..][..self.height * self.width];
+            let (down, right) = (i % taps / self.kernel, i % self.kernel);
             for (y, seen) in seen.chunks_exact_mut(w).enumerate() {
                 let Some(row) = self.place(y, down).filter(|row| *row < self.height) else {
                     continue;
                 };
                 let row = &plane[row * self.width..][..self.width];
-                // The first pixel that does not see the frame.
+                // The first pixel that does not see the padding.
                 let first = (self.kernel / 2)
                     .saturating_sub(right)
                     .div_ceil(self.stride);
@@ -50,14 +50,14 @@ impl Shape {
         unfolded
     }
 
-    /// The row or column of the input that cell `cell` of the kernel sees for output pixel `pixel`; `None` before the first.
-    fn place(&self, pixel: usize, cell: usize) -> Option<usize> {
-        (pixel * self.stride + cell).checked_sub(self.kernel / 2)
+    /// The row or column of the input that tap `tap` of the kernel sees for output pixel `pixel`; `None` before the first.
+    fn place(&self, pixel: usize, tap: usize) -> Option<usize> {
+        (pixel * self.stride + tap).checked_sub(self.kernel / 2)
     }
 }
 
 /// `x [batch, input, h, w]`, `gradient [batch, output, ..]` -> `[output, input, kernel, kernel]`
-pub(super) fn weight_gradient(x: &[f32], gradient: &[f32], shape: &Shape) -> Vec<f32> {
+pub(super) fn weight_gradient(x: &[f32], gradient: &[f32], shape: &StridedShape) -> Vec<f32> {
     let pixels = shape.of_output[0] * shape.of_output[1];
     let seen = shape.input * shape.kernel * shape.kernel;
     let batch = x.len() / (shape.input * shape.height * shape.width);

@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
-use super::conv::Shape;
+use super::conv_shape::ConvShape;
 use super::matmul::{Matrix, set_product};
 use super::norm::at_least;
 
@@ -22,22 +22,22 @@ const FEWEST_PIXELS: usize = 1024;
 const FEWEST_CHANNELS: usize = 32;
 
 /// Whether this kernel is the faster one. Says nothing of the number of faces, so that a face is computed alike in any batch.
-pub(super) fn pays(shape: &Shape) -> bool {
+pub(super) fn pays(shape: &ConvShape) -> bool {
     shape.kernel == 3
         && shape.height * shape.width >= FEWEST_PIXELS
         && shape.input.min(shape.output) >= FEWEST_CHANNELS
 }
 
-/// `x [batch, input, h, w]`, `cells [9, output, input]` -> `[batch, output, h, w]` plus `bias [output]`, negative values cut off if
+/// `x [batch, input, h, w]`, `taps [9, output, input]` -> `[batch, output, h, w]` plus `bias [output]`, negative values cut off if
 /// asked for.
 pub(super) fn convolve(
     x: &[f32],
-    cells: &[f32],
+    taps: &[f32],
     bias: Option<&[f32]>,
     relu: bool,
-    shape: &Shape,
+    shape: &ConvShape,
 ) -> Vec<f32> {
-    let weights = transformed_weights(cells);
+    let weights = transformed_weights(taps);
     let (pixels, output) = (shape.height * shape.width, shape.output);
     let (across, down) = (shape.width.div_ceil(2), shape.height.div_ceil(2));
     let rows = (TILES / across).max(1);
@@ -63,8 +63,8 @@ pub(super) fn convolve(
             let face = &x[i / strips * shape.input * pixels..][..shape.input * pixels];
             let first = i % strips * rows;
             let strip = Strip {
-                first,
-                rows: rows.min(down - first),
+                first_tile_row: first,
+                tile_rows: rows.min(down - first),
                 across,
                 width: shape.width,
                 height: shape.height,
@@ -80,7 +80,7 @@ pub(super) fn convolve(
                     &mut buffers.products[k * output * tiles..],
                     tiles,
                     Matrix::rows(weights, shape.input),
-                    Matrix::rows(&buffers.input[k * shape.input * tiles..], tiles),
+                    Matrix::rows(&buffers.transformed[k * shape.input * tiles..], tiles),
                 );
             }
             for (channel, place) in places.into_iter().enumerate() {
@@ -96,12 +96,12 @@ pub(super) fn convolve(
 }
 
 /// The kernels `[9, n]` as `[16, n]`: `G g G'`.
-fn transformed_weights(cells: &[f32]) -> Vec<f32> {
-    let n = cells.len() / 9;
+fn transformed_weights(taps: &[f32]) -> Vec<f32> {
+    let n = taps.len() / 9;
     // Along a column of the kernel, then along the rows of what comes out.
     let mut columns = vec![0.0; SIDE * 3 * n];
     for j in 0..3 {
-        let column = |i: usize| &cells[(3 * i + j) * n..][..n];
+        let column = |i: usize| &taps[(3 * i + j) * n..][..n];
         let out = columns[j * SIDE * n..][..SIDE * n].chunks_exact_mut(n);
         spread_kernel([column(0), column(1), column(2)], out);
     }
@@ -131,25 +131,25 @@ fn spread_kernel<'a>([a, b, c]: [&[f32]; 3], out: impl Iterator<Item = &'a mut [
 
 /// Memory of one thread, used again from strip to strip.
 struct Buffers {
-    /// `[16, input, tiles]`
-    input: Vec<f32>,
+    /// The input, `[16, input, tiles]`.
+    transformed: Vec<f32>,
     /// `[16, output, tiles]`
     products: Vec<f32>,
-    /// Rows of one channel, those columns with even and those with odd numbers, a frame of zeros around them.
+    /// Rows of one channel, those columns with even and those with odd numbers, zero padding around them.
     even: Vec<f32>,
     odd: Vec<f32>,
-    /// Four rows of a row of tiles.
-    row: [Vec<f32>; SIDE],
+    /// Four lines of pixels, or of products, across a row of tiles.
+    lines: [Vec<f32>; SIDE],
 }
 
 impl Buffers {
-    fn new(shape: &Shape, tiles: usize) -> Self {
+    fn new(shape: &ConvShape, tiles: usize) -> Self {
         Self {
-            input: vec![0.0; PRODUCTS * shape.input * tiles],
+            transformed: vec![0.0; PRODUCTS * shape.input * tiles],
             products: vec![0.0; PRODUCTS * shape.output * tiles],
             even: Vec::new(),
             odd: Vec::new(),
-            row: Default::default(),
+            lines: Default::default(),
         }
     }
 }
@@ -157,8 +157,8 @@ impl Buffers {
 /// Some rows of a face's tiles.
 struct Strip {
     /// Rows of tiles above.
-    first: usize,
-    rows: usize,
+    first_tile_row: usize,
+    tile_rows: usize,
     /// Tiles of a row.
     across: usize,
     width: usize,
@@ -167,7 +167,7 @@ struct Strip {
 
 impl Strip {
     fn tiles(&self) -> usize {
-        self.rows * self.across
+        self.tile_rows * self.across
     }
 
     /// `B' d B` of every tile of a channel.
@@ -179,51 +179,59 @@ impl Strip {
         buffers: &mut Buffers,
     ) {
         let Buffers {
-            input,
+            transformed,
             even,
             odd,
-            row,
+            lines,
             ..
         } = buffers;
         self.split_columns(plane, even, odd);
         let (across, tiles) = (self.across, self.tiles());
         let length = across + 1;
-        for tile_row in 0..self.rows {
+        for tile_row in 0..self.tile_rows {
             for i in 0..SIDE {
                 // The input's four rows become one each: 0 - 2, 1 + 2, 2 - 1, 1 - 3.
                 let [a, b, sign] = [[0, 2, 1], [1, 2, 0], [2, 1, 1], [1, 3, 1]][i];
                 let sign = if sign == 1 { -1.0 } else { 1.0 };
-                let [of_even, of_odd, ..] = row;
+                let [of_even, of_odd, ..] = lines;
                 for (out, from) in [(of_even, &*even), (of_odd, &*odd)] {
                     let line = |n: usize| &from[(2 * tile_row + n) * length..][..length];
                     out.clear();
                     out.extend(line(a).iter().zip(line(b)).map(|(a, b)| a + sign * b));
                 }
                 // And the same along the row, where 0 and 2 are even columns, 1 and 3 odd ones.
-                let (e, o) = (&row[0], &row[1]);
+                let (e, o) = (&lines[0], &lines[1]);
                 let place = |j: usize| {
                     let first = ((i * SIDE + j) * channels + channel) * tiles;
                     first + tile_row * across..first + (tile_row + 1) * across
                 };
-                combine(&mut input[place(0)], &e[..across], &e[1..], |a, b| a - b);
-                combine(&mut input[place(1)], &o[..across], &e[1..], |a, b| a + b);
-                combine(&mut input[place(2)], &o[..across], &e[1..], |a, b| b - a);
-                combine(&mut input[place(3)], &o[..across], &o[1..], |a, b| a - b);
+                combine(&mut transformed[place(0)], &e[..across], &e[1..], |a, b| {
+                    a - b
+                });
+                combine(&mut transformed[place(1)], &o[..across], &e[1..], |a, b| {
+                    a + b
+                });
+                combine(&mut transformed[place(2)], &o[..across], &e[1..], |a, b| {
+                    b - a
+                });
+                combine(&mut transformed[place(3)], &o[..across], &o[1..], |a, b| {
+                    a - b
+                });
             }
         }
     }
 
-    /// The rows that the strip looks at, `across + 1` even and as many odd columns each. Column 0 is the frame.
+    /// The rows that the strip looks at, `across + 1` even and as many odd columns each. Column 0 is padding.
     fn split_columns(&self, plane: &[f32], even: &mut Vec<f32>, odd: &mut Vec<f32>) {
         let length = self.across + 1;
-        let rows = 2 * self.rows + 2;
+        let rows = 2 * self.tile_rows + 2;
         for columns in [&mut *even, &mut *odd] {
             columns.clear();
             columns.resize(rows * length, 0.0);
         }
         for row in 0..rows {
-            // The frame is one pixel wide.
-            let Some(y) = (2 * self.first + row)
+            // The padding is one pixel wide.
+            let Some(y) = (2 * self.first_tile_row + row)
                 .checked_sub(1)
                 .filter(|y| *y < self.height)
             else {
@@ -252,14 +260,16 @@ impl Strip {
         buffers: &mut Buffers,
         place: &mut [MaybeUninit<f32>],
     ) {
-        let Buffers { products, row, .. } = buffers;
+        let Buffers {
+            products, lines, ..
+        } = buffers;
         let (across, tiles) = (self.across, self.tiles());
         for (y, out) in place.chunks_exact_mut(self.width).enumerate() {
             let product = |i: usize, j: usize| {
                 let first = ((i * SIDE + j) * channels + channel) * tiles;
                 &products[first + y / 2 * across..][..across]
             };
-            for (j, sum) in row.iter_mut().enumerate() {
+            for (j, sum) in lines.iter_mut().enumerate() {
                 sum.clear();
                 // The upper row of pixels is 0 + 1 + 2, the lower one 1 - 2 - 3.
                 let three = (product(usize::from(y % 2 == 1), j).iter())
@@ -271,7 +281,7 @@ impl Strip {
                     sum.extend(three.map(|((a, b), c)| a - b - c));
                 }
             }
-            let [a, b, c, d] = row.each_ref().map(|row| &row[..across]);
+            let [a, b, c, d] = lines.each_ref().map(|line| &line[..across]);
             let pixel = |value: f32| MaybeUninit::new(at_least(value + bias, floor));
             let (pairs, last) = out.split_at_mut(self.width / 2 * 2);
             for (x, pair) in pairs.chunks_exact_mut(2).enumerate() {

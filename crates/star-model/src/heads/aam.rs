@@ -47,8 +47,8 @@ impl<B: Backend> E2h<B> {
     pub fn forward(&self, edges: Tensor<B, 4>) -> Tensor<B, 4> {
         // Constants of the layout: loaded ones would be tracked, and then trained, as parameters are.
         let (weight, bias) = (self.weight.value().detach(), self.bias.value().detach());
-        crate::conv::assert_convolvable(edges.dims(), weight.dims(), bias.dims());
-        crate::conv::convolve(edges, weight, Some(bias), 1)
+        crate::convolve::assert_convolvable(edges.dims(), weight.dims(), bias.dims());
+        crate::convolve::convolve(edges, weight, Some(bias), 1)
     }
 
     pub(crate) fn unshared(&self) -> Self {

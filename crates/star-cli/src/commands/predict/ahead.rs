@@ -6,71 +6,18 @@ use std::{
     thread::Scope,
 };
 
-use image::{ImageReader, RgbImage};
+use image::RgbImage;
 use rayon::prelude::*;
 use star_data::{CropBox, CropRule, decode::decode_file};
 use star_infer::detect::{Detector, FaceBox};
 
-use super::inputs::GivenBox;
+use super::item::{Faces, GivenBox, Item, Source};
 use crate::error::CliError;
 
 /// Images that are in memory together, times two: one chunk is read while the other is predicted.
 const MOST_IMAGES: usize = 16;
 /// Pixels that a chunk may have, one image aside, however large it is.
 const MOST_PIXELS: u64 = 48 * 1024 * 1024;
-
-/// Where an image comes from.
-pub enum Source {
-    File(PathBuf),
-    Frame {
-        name: PathBuf,
-        image: RgbImage,
-    },
-    /// What could not even be named or read.
-    Broken {
-        name: PathBuf,
-        message: String,
-    },
-}
-
-/// Where its faces are.
-#[derive(Clone)]
-pub enum Faces {
-    /// To be found out.
-    Find,
-    /// At the boxes of the command line.
-    Boxes,
-    /// In these crops.
-    Crops(Vec<CropBox>),
-}
-
-/// An image to be predicted.
-pub struct Item {
-    source: Source,
-    faces: Faces,
-}
-
-impl Item {
-    pub fn new(source: Source, faces: Faces) -> Self {
-        Self { source, faces }
-    }
-
-    /// Pixels, from the file's header. A file that has none is an error later.
-    fn pixels(&self) -> u64 {
-        let (width, height) = match &self.source {
-            Source::Frame { image, .. } => image.dimensions(),
-            // Not pipes: what is read of them here would be missing later.
-            Source::File(path) if !path.is_file() => (0, 0),
-            Source::File(path) => ImageReader::open(path)
-                .and_then(ImageReader::with_guessed_format)
-                .ok()
-                .and_then(|reader| reader.into_dimensions().ok())
-                .unwrap_or_default(),
-            Source::Broken { .. } => (0, 0),
-        };
-        u64::from(width) * u64::from(height)
-    }
-}
 
 /// An image in memory and the crops of its faces; the detector's box beside a crop that is made of one.
 pub struct Ready {

@@ -7,7 +7,7 @@ use serde::Serialize;
 use star_data::{CropBox, Point, crop::CROP_UNIT};
 use star_infer::{Prediction, TrainedNet, detect::FaceBox};
 
-use super::output::{Done, DoneFace};
+use super::done::{Done, DoneFace};
 use crate::error::CliError;
 
 /// Goes up when a field changes its meaning or disappears; new fields do not count.

@@ -1,4 +1,4 @@
-//! Which images were asked for: files, folders, patterns, standard input, lists.
+//! Which images were asked for: files, folders, patterns, standard input, annotation files.
 
 use std::{
     cmp::Ordering,
@@ -9,46 +9,21 @@ use std::{
 
 use star_data::{Layout, TsvFaces};
 
-use super::ahead::{Faces, Item, Source};
+use super::item::{Faces, Item, Source};
 use crate::commands::annotations::images_of;
 use crate::error::CliError;
 
 /// Images of a folder are known by these endings. A file that is named is read whatever its name.
 const ENDINGS: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
 
-/// A face's box from the command line, in pixels.
-#[derive(Clone, Copy, Debug)]
-pub struct GivenBox {
-    pub x: f64,
-    pub y: f64,
-    pub w: f64,
-    pub h: f64,
-}
-
-pub fn parse_box(text: &str) -> Result<GivenBox, String> {
-    let numbers: Vec<f64> = text
-        .split(',')
-        .map(|n| n.trim().parse::<f64>())
-        .collect::<Result<_, _>>()
-        .map_err(|_| {
-            format!("`{text}` has something that is not a number; write x,y,w,h in pixels")
-        })?;
-    match numbers[..] {
-        [x, y, w, h] if [x, y, w, h].iter().all(|v| v.is_finite()) && w > 0.0 && h > 0.0 => {
-            Ok(GivenBox { x, y, w, h })
-        }
-        [_, _, _, _] => Err("width and height must be above 0".into()),
-        _ => Err(format!(
-            "{} numbers; write four: x,y,w,h in pixels",
-            numbers.len()
-        )),
-    }
-}
-
 /// The images of an annotation file with their crops; faces of one image that follow each other are one item.
-pub fn of_list(list: &Path, images: Option<&Path>, layout: &Layout) -> Result<Vec<Item>, CliError> {
-    let folder = images_of(list, images);
-    let faces = TsvFaces::open(list, &folder, layout.clone())?;
+pub fn of_annotations(
+    file: &Path,
+    images: Option<&Path>,
+    layout: &Layout,
+) -> Result<Vec<Item>, CliError> {
+    let folder = images_of(file, images);
+    let faces = TsvFaces::open(file, &folder, layout.clone())?;
     let mut images: Vec<(PathBuf, Vec<_>)> = Vec::new();
     for row in faces.rows() {
         let path = folder.join(&row.path);

@@ -7,35 +7,21 @@ use std::{
 };
 
 use burn::tensor::backend::Backend;
-use image::{ImageFormat, RgbImage};
+use image::ImageFormat;
 use rayon::prelude::*;
-use star_data::{Covariance, CropBox, Edge};
+use star_data::{Covariance, Edge};
 use star_draw::{AnnotatedImage, Overlay};
 use star_files::AtomicFile;
-use star_infer::{Prediction, TrainedNet, detect::FaceBox};
+use star_infer::TrainedNet;
 
 use super::{
     Args, Format, OverlayFormat, Part,
     ahead::Ready,
     document::{Document, Shared, csv_header, csv_lines, pts},
+    done::Done,
     names::Names,
 };
 use crate::error::{CliError, write_file};
-
-/// An image with its answer.
-pub struct Done {
-    pub path: PathBuf,
-    pub image: RgbImage,
-    pub faces: Vec<DoneFace>,
-}
-
-/// A face with its answer.
-pub struct DoneFace {
-    pub track: Option<usize>,
-    pub detected: Option<FaceBox>,
-    pub crop: CropBox,
-    pub prediction: Prediction,
-}
 
 /// What became of an image, for people.
 pub struct Written {

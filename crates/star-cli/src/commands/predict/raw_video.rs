@@ -8,7 +8,7 @@ use std::{
 use image::RgbImage;
 use star_data::decode::{MAX_PIXELS, MAX_SIDE};
 
-use super::ahead::{Faces, Item, Source};
+use super::item::{Faces, Item, Source};
 
 /// Width and height of all frames, in pixels.
 #[derive(Clone, Copy, Debug)]

@@ -7,7 +7,7 @@ use star_infer::{InferError, Refined, TrainedNet, View, predict_passes};
 use super::{
     BATCH,
     ahead::Ready,
-    output::{Done, DoneFace},
+    done::{Done, DoneFace},
 };
 use crate::error::CliError;
 

@@ -12,7 +12,7 @@ use star_infer::{
 
 use super::{
     ahead::Ready,
-    output::{Done, DoneFace},
+    done::{Done, DoneFace},
     stills::Network,
 };
 use crate::error::CliError;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::problem::Problem;
-use crate::commands::predict::inputs::{GivenBox, parse_box};
+use crate::commands::predict::item::{GivenBox, parse_box};
 
 /// Boxes of one request.
 const MOST_BOXES: usize = 32;

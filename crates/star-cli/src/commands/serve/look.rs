@@ -12,7 +12,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::{asked::Asked, problem::Problem};
 use crate::commands::predict::{
     ahead::{Ready, find},
-    inputs::GivenBox,
+    item::GivenBox,
 };
 
 /// Uploads that are in memory at once, whether they wait or are worked on.

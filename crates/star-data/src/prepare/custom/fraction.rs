@@ -1,6 +1,6 @@
 //! A seeded fraction of the images, or of groups of them, as the test annotation file, for files that name no splits.
 
-use super::{TRAIN, lists::Found};
+use super::{TRAIN, found::Found};
 use crate::{
     error::DataError,
     subset::{HoldOut, split_held_out},

@@ -1,18 +1,20 @@
-//! From files to checked faces, and from faces to annotation files.
+//! Faces found in a dataset: which can be used, and what is said of those that cannot.
 
 use std::{
-    collections::BTreeMap,
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
 };
 
-use super::report::{Complaint, PrepareReport, SplitReport, Spread};
+use super::{
+    PrepareConfig,
+    report::{Complaint, PrepareReport},
+};
 use crate::{
     crop::CropRule,
     decode::decode_reporting,
     error::DataError,
     point::Point,
-    tsv::{TsvRow, check_path, write_tsv},
+    tsv::{TsvRow, check_path},
 };
 
 /// A face that can be used.
@@ -28,7 +30,7 @@ pub(super) struct Found {
     /// The image's bytes, as a hash.
     pub image: u64,
     /// The image is cut off; it is used.
-    truncated: bool,
+    pub truncated: bool,
 }
 
 /// Six decimals are a millionth of a pixel, and free of the tails that subtraction leaves.
@@ -77,7 +79,7 @@ pub(super) fn check_face(
 }
 
 impl Found {
-    fn face_size(&self) -> f64 {
+    pub(super) fn face_size(&self) -> f64 {
         let spread = |of: fn(&Point) -> f64| {
             let values = self.row.landmarks.iter().map(of);
             let (low, high) = values.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| {
@@ -152,117 +154,42 @@ pub(super) fn slashed(path: &Path) -> String {
     parts.join("/")
 }
 
-/// An annotation file to write: its name and which folders go into it, as indices into the folders' names.
-pub(super) struct Split {
-    pub name: String,
-    pub folders: Vec<usize>,
-    /// Only faces with this attribute.
-    pub tag: Option<usize>,
-    pub train: bool,
+/// An impossible rule would refuse every face; say so once.
+pub(super) fn check_rule(config: &PrepareConfig) -> Result<(), DataError> {
+    config.crop.crop_of_box(0.0, 0.0, 1.0, 1.0).map(|_| ())
 }
 
-impl Split {
-    fn has(&self, face: &Found) -> bool {
-        let tagged = |tag: usize| face.row.tags.is_some_and(|tags| tags[tag]);
-        self.tag.is_none_or(tagged)
-    }
-}
-
-/// Writes the annotation files and fills in the report's figures. `found` decides the order within an annotation file.
-pub(super) fn write_annotations(
-    out: &Path,
-    found: &[Found],
-    folders: &[String],
-    splits: &[Split],
+/// The faces that can be used, in their order; the others go into the report.
+pub(super) fn keep(
+    results: Vec<Result<Found, Complaint>>,
     report: &mut PrepareReport,
-) -> Result<(), DataError> {
-    std::fs::create_dir_all(out).map_err(|e| DataError::io(out, e))?;
-    for split in splits {
-        let rows: Vec<TsvRow> = found
-            .iter()
-            .filter(|f| split.folders.contains(&f.folder) && split.has(f))
-            .map(|f| f.row.clone())
-            .collect();
-        if rows.is_empty() {
-            continue;
-        }
-        let file = out.join(format!("{}.tsv", split.name));
-        write_tsv(&file, &rows)?;
-        report.splits.push(SplitReport {
-            name: split.name.clone(),
-            file,
-            faces: rows.len(),
-            folders: split.folders.iter().map(|&i| folders[i].clone()).collect(),
-        });
-    }
-    report.faces = found.len();
-    report.face_size = Spread::of(found.iter().map(Found::face_size).collect());
-    report.image_size = Spread::of(
-        found
-            .iter()
-            .map(|f| f64::from(f.image_size.0.max(f.image_size.1)))
-            .collect(),
-    );
-    let outside: Vec<usize> = found.iter().map(Found::points_outside).collect();
-    report.points_outside = outside.iter().sum();
-    report.faces_with_points_outside = outside.iter().filter(|&&n| n > 0).count();
-    note_cut_off(found, report);
-    find_doubles(found, splits, report);
-    report.skipped.sort();
-    Ok(())
-}
-
-/// Names images that end too early: they are used, as other programs use them, but their owner should know.
-fn note_cut_off(found: &[Found], report: &mut PrepareReport) {
-    const NAMED: usize = 5;
-    let cut: Vec<&str> = (found.iter())
-        .filter(|f| f.truncated)
-        .map(|f| f.row.path.as_str())
-        .collect();
-    if !cut.is_empty() {
-        let named = cut[..cut.len().min(NAMED)].join(", ");
-        let more = if cut.len() > NAMED { ", ..." } else { "" };
-        report.notes.push(format!(
-            "{} images are cut off and used as far as they go: {named}{more}",
-            cut.len()
-        ));
-    }
-}
-
-/// Writes a file and the folders it is in; a file that has these bytes already is left alone.
-pub(super) fn write_if_new(file: &Path, bytes: &[u8]) -> Result<(), DataError> {
-    if std::fs::read(file).is_ok_and(|there| there == bytes) {
-        return Ok(());
-    }
-    if let Some(folder) = file.parent() {
-        std::fs::create_dir_all(folder).map_err(|e| DataError::io(folder, e))?;
-    }
-    star_files::write_atomic(file, bytes).map_err(|e| DataError::io(file, e))
-}
-
-fn find_doubles(found: &[Found], splits: &[Split], report: &mut PrepareReport) {
-    let in_train = |f: &Found| {
-        splits
-            .iter()
-            .any(|s| s.train && s.folders.contains(&f.folder))
-    };
-    let mut images: BTreeMap<u64, Vec<&Found>> = BTreeMap::new();
-    for face in found {
-        images.entry(face.image).or_default().push(face);
-    }
-    for group in images.values() {
-        for (i, a) in group.iter().enumerate() {
-            for b in &group[i + 1..] {
-                let pair = [a.row.path.clone(), b.row.path.clone()];
-                if a.row.landmarks == b.row.landmarks {
-                    report.duplicates.push(pair.clone());
-                }
-                if in_train(a) != in_train(b) {
-                    report.leaks.push(pair);
-                }
-            }
+) -> Vec<Found> {
+    let mut found = Vec::with_capacity(results.len());
+    for result in results {
+        match result {
+            Ok(face) => found.push(face),
+            Err(complaint) => report.skipped.push(complaint),
         }
     }
-    report.duplicates.sort();
-    report.leaks.sort();
+    found
+}
+
+/// No face at all: says what was looked for, and the first of the `things` (files, lines) that were left out.
+pub(super) fn nothing(
+    root: &Path,
+    set: &str,
+    looked_for: &str,
+    things: &str,
+    report: &PrepareReport,
+) -> DataError {
+    let first = report.skipped.first().map_or(String::new(), |c| {
+        format!(
+            " {} {things} were left out, such as {c}",
+            report.skipped.len()
+        )
+    });
+    DataError::Invalid(format!(
+        "{}: no face of {set} found. Looked for {looked_for}.{first}",
+        root.display()
+    ))
 }
