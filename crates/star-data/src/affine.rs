@@ -18,8 +18,10 @@ impl Default for Affine {
 }
 
 impl Affine {
+    /// Maps every point to itself.
     pub const IDENTITY: Self = Self::new([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]);
 
+    /// From the two rows of the matrix.
     pub const fn new(rows: [[f64; 3]; 2]) -> Self {
         Self { rows }
     }

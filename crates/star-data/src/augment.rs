@@ -115,6 +115,7 @@ pub struct GeometryDraws {
     pub shift: [f64; 2],
     /// In radians, clockwise on the screen.
     pub angle: f64,
+    /// Factor of the size of the face in the crop.
     pub scale: f64,
 }
 
@@ -136,8 +137,11 @@ impl GeometryDraws {
 /// All random numbers of one sample. The default changes nothing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Draws {
+    /// Whether the face is mirrored.
     pub flip: bool,
+    /// Rotation, scale and shift; none for a face as it is.
     pub geometry: Option<GeometryDraws>,
+    /// What changes the pixels.
     pub photometric: PhotometricDraws,
 }
 
@@ -192,6 +196,7 @@ fn normal(mean: f64, deviation: f64, rng: &mut impl Rng) -> f64 {
 /// Where a face's image and its landmarks go in the crop: flip, crop and random geometry in one map each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FacePlan {
+    /// Whether the face is mirrored.
     pub flip: bool,
     /// Original pixels to crop pixels, for the image.
     pub image: Affine,

@@ -94,6 +94,7 @@ impl HostBatch {
         self.indices.len()
     }
 
+    /// Whether there is no sample.
     pub fn is_empty(&self) -> bool {
         self.indices.is_empty()
     }

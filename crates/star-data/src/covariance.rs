@@ -7,8 +7,11 @@ use crate::{affine::Affine, point::Point};
 /// A symmetric 2x2 matrix; of a predicted point, in image pixels squared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Covariance {
+    /// Variance along x.
     pub xx: f64,
+    /// Covariance of x and y.
     pub xy: f64,
+    /// Variance along y.
     pub yy: f64,
 }
 

@@ -71,6 +71,7 @@ pub enum BoxSide {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct CropRule {
+    /// The side of the box that the width follows from.
     pub side: BoxSide,
     /// Width of the crop divided by the side of the box.
     pub margin: f64,

@@ -8,13 +8,16 @@ pub enum DataError {
     /// A file or folder could not be opened, read or written.
     #[error("{}: {source}", path.display())]
     Io {
+        /// The file.
         path: PathBuf,
         #[source]
+        /// Why the system refused.
         source: std::io::Error,
     },
     /// A text file (TSV, `.pts`, TOML, list) has a line that cannot be used.
     #[error("{}:{line}: {message}", path.display())]
     Parse {
+        /// The file.
         path: PathBuf,
         /// 1-based.
         line: usize,
@@ -23,13 +26,20 @@ pub enum DataError {
     },
     /// An image could not be decoded.
     #[error("{}: {message}", path.display())]
-    Image { path: PathBuf, message: String },
+    Image {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        message: String,
+    },
     /// A MATLAB file, or a variable in it, cannot be used.
     #[error("{}: {}{message}", path.display(), variable.as_ref().map_or(String::new(), |name| format!("{name}: ")))]
     Mat {
+        /// The file.
         path: PathBuf,
         /// In MATLAB's own spelling, such as `IsTr{17}`; none if it is the whole file.
         variable: Option<String>,
+        /// What is wrong, and what to do.
         message: String,
     },
     /// A value given by the caller or a recipe cannot be used.

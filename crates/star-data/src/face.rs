@@ -14,18 +14,23 @@ use crate::{
 pub struct Face {
     /// The image's path as its annotation file names it, or a made-up name for a synthetic face.
     pub name: String,
+    /// The decoded image.
     pub image: RgbImage,
     /// The landmarks as annotated, in layout order.
     pub landmarks: Vec<Point>,
     /// The landmarks as they truly are. Only synthetic faces know them.
     pub truth: Option<Vec<Point>>,
+    /// What the network sees of it.
     pub crop: CropBox,
 }
 
 /// A list of faces that can be fetched in any order, from several threads at once.
 pub trait FaceSource: Send + Sync {
+    /// The layout of all faces.
     fn layout(&self) -> &Layout;
+    /// How many faces there are.
     fn len(&self) -> usize;
+    /// Whether there is no face.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -41,6 +41,7 @@ pub(crate) const MAX_POINTS: usize = 4096;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edge {
+    /// What it is called.
     pub name: String,
     /// Whether the last point is joined to the first.
     pub closed: bool,
@@ -77,14 +78,17 @@ impl Norm {
 /// A landmark layout, checked: every index is in range and `mirror` is an involution.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layout {
+    /// What it is called.
     pub name: String,
     /// Number of landmarks, at least 2.
     pub points: usize,
+    /// Curves through the points, drawn as edge maps.
     pub edges: Vec<Edge>,
     /// For each landmark the one that takes its place in a mirrored image.
     pub mirror: Vec<usize>,
     /// The normalising distances by name.
     pub norms: BTreeMap<String, Norm>,
+    /// The norm that errors are divided by unless another is asked for.
     pub default_norm: String,
     /// Where the published failure rate and area under the curve end, as a fraction of the normalising distance.
     pub threshold: f64,

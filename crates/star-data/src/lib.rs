@@ -1,5 +1,24 @@
 //! Faces from files to batches: layouts, annotation files, geometry, augmentation, target maps.
 //!
+//! ```
+//! use star_data::{AugmentConfig, CropBox, Draws, Face, Layout, Point, SampleMaker};
+//!
+//! let layout = Layout::builtin("ibug68")?;
+//! let face = Face {
+//!     name: "grey".into(),
+//!     image: image::RgbImage::from_pixel(300, 300, image::Rgb([128; 3])),
+//!     landmarks: vec![Point::new(150.0, 150.0); layout.points],
+//!     truth: None,
+//!     crop: CropBox { scale: 1.0, center: Point::new(150.0, 150.0) },
+//! };
+//! let maker = SampleMaker::new(layout, 256, AugmentConfig::default(), true)?;
+//! let sample = maker.sample_with(&face, 0, &Draws::default())?;
+//! // 3 x 256 x 256 numbers for the network, and a map of 64 x 64 for each point.
+//! assert_eq!(sample.input().len(), 3 * 256 * 256);
+//! assert_eq!(sample.point_maps().len(), 68 * 64 * 64);
+//! # Ok::<(), star_data::DataError>(())
+//! ```
+//!
 //! The path of one face: a [`FaceSource`] yields a decoded [`Face`]; [`augment`] composes crop, flip and random geometry into one
 //! [`Affine`]; [`warp`] samples the image once; [`photometric`] changes its pixels; [`sample`] normalises it and draws the target maps at
 //! their final size; the [`Loader`] does this in worker threads and hands out [`HostBatch`]es, which become a [`Batch`] on a device.
@@ -8,6 +27,7 @@
 //! until they become network input, which is BGR in [-1, 1] because published weights are.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod affine;
 pub mod augment;

@@ -27,6 +27,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LoaderConfig {
+    /// Samples in a batch; the last of an epoch may have fewer.
     pub batch_size: usize,
     /// Whether each epoch has an order of its own.
     pub shuffle: bool,
@@ -95,14 +96,17 @@ impl Loader {
         })
     }
 
+    /// Where faces come from.
     pub fn source(&self) -> &Arc<dyn FaceSource> {
         &self.source
     }
 
+    /// What makes samples of them.
     pub fn maker(&self) -> &SampleMaker {
         &self.maker
     }
 
+    /// Its settings.
     pub fn config(&self) -> &LoaderConfig {
         &self.config
     }

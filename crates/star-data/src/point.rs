@@ -5,11 +5,14 @@ use serde::{Deserialize, Serialize};
 /// A point (x, y) in pixels; pixel centres are at integers, x to the right, y down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {
+    /// To the right, pixels.
     pub x: f64,
+    /// Down, pixels.
     pub y: f64,
 }
 
 impl Point {
+    /// The point (x, y).
     pub const fn new(x: f64, y: f64) -> Self {
         Self { x, y }
     }

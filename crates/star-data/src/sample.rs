@@ -22,6 +22,7 @@ use crate::{
 pub struct Sample {
     /// Which face of its source it is.
     pub index: usize,
+    /// The face's name, for messages.
     pub name: String,
     /// S, in pixels.
     pub size: u32,
@@ -97,6 +98,7 @@ impl SampleMaker {
         })
     }
 
+    /// The layout of its samples.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -111,6 +113,7 @@ impl SampleMaker {
         self.size as usize / MAP_FACTOR
     }
 
+    /// Whether samples have target maps.
     pub fn makes_maps(&self) -> bool {
         self.maps
     }

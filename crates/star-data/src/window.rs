@@ -7,10 +7,15 @@ use crate::affine::Affine;
 /// The pixels from `left`, `top` on of an image of `width` x `height`.
 #[derive(Clone, Copy, Debug)]
 pub struct Window<'a> {
+    /// The part itself.
     pub pixels: &'a RgbImage,
+    /// Columns of the whole image to its left.
     pub left: u32,
+    /// Rows of the whole image above it.
     pub top: u32,
+    /// Of the whole image.
     pub width: u32,
+    /// Of the whole image.
     pub height: u32,
 }
 

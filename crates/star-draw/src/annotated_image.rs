@@ -11,9 +11,11 @@ const JPEG_QUALITY: u8 = 90;
 
 /// A photo, the faces drawn over it, and whether a strip below explains the ellipses.
 pub struct AnnotatedImage<'a> {
+    /// The photo.
     pub image: &'a RgbImage,
     /// For the SVG: what it shows.
     pub title: &'a str,
+    /// The faces, drawn in this order.
     pub overlays: &'a [Overlay<'a>],
     /// The ellipses' standard deviations, for the legend; None for no legend. Very small images have no room for one.
     pub legend: Option<f64>,

@@ -19,6 +19,7 @@ pub struct SheetOptions {
     pub gutter: u32,
     /// Width of the coloured border of tiles that have one, in pixels.
     pub border: u32,
+    /// Colour between the tiles, RGB.
     pub background: [u8; 3],
 }
 

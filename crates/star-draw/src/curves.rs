@@ -36,6 +36,7 @@ const STYLE: &str = "text{font-family:Inter,'Helvetica Neue',Helvetica,Arial,'Li
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scale {
     #[default]
+    /// Equal steps for equal differences.
     Linear,
     /// Values that are not positive are left out.
     Log,
@@ -44,7 +45,9 @@ pub enum Scale {
 /// One curve. Points in the order of x; NaN and infinite values leave a gap.
 #[derive(Clone, Debug, Default)]
 pub struct Series {
+    /// What the legend calls it.
     pub name: String,
+    /// (x, y), by rising x.
     pub points: Vec<(f64, f64)>,
     /// Thin and pale: for what another curve smooths.
     pub faint: bool,
@@ -67,24 +70,28 @@ impl Series {
     }
 
     #[must_use]
+    /// Drawn thin and pale.
     pub fn faint(mut self) -> Self {
         self.faint = true;
         self
     }
 
     #[must_use]
+    /// Drawn as dashes.
     pub fn dashed(mut self) -> Self {
         self.dashed = true;
         self
     }
 
     #[must_use]
+    /// Drawn as steps: a value holds until the next.
     pub fn steps(mut self) -> Self {
         self.steps = true;
         self
     }
 
     #[must_use]
+    /// Writes the lowest value beside its point.
     pub fn mark_lowest(mut self) -> Self {
         self.mark_lowest = true;
         self
@@ -96,7 +103,9 @@ impl Series {
 pub struct Panel {
     /// What is drawn, with its unit.
     pub name: String,
+    /// Of the axis of values.
     pub scale: Scale,
+    /// Its curves.
     pub series: Vec<Series>,
     /// Height in relation to other panels, 1 by default.
     pub height: f64,
@@ -109,6 +118,7 @@ impl Default for Panel {
 }
 
 impl Panel {
+    /// A panel whose axis fits its values.
     pub fn new(name: impl Into<String>, scale: Scale, series: Vec<Series>) -> Self {
         Self {
             name: name.into(),
@@ -139,9 +149,11 @@ impl Panel {
 /// Panels above one another that share the axis of x.
 #[derive(Clone, Debug, Default)]
 pub struct Figure {
+    /// Above all panels.
     pub title: String,
     /// Name of the common axis, for example "epoch".
     pub x_name: String,
+    /// From top to bottom.
     pub panels: Vec<Panel>,
     /// Places on the common axis marked with a dashed line through all panels, for example where the learning rate drops.
     pub marks: Vec<f64>,

@@ -1,8 +1,20 @@
 //! Images for people: landmarks on a face, sheets of faces, training curves.
 //!
+//! ```
+//! use star_data::{Covariance, Point};
+//! use star_draw::Overlay;
+//!
+//! let photo = image::RgbImage::new(200, 200);
+//! let points = [Point::new(80.0, 100.0), Point::new(120.0, 100.0)];
+//! let spreads = [Covariance { xx: 25.0, xy: 0.0, yy: 4.0 }; 2];
+//! let drawn = Overlay::new(&points).spreads(&spreads).draw(&photo);
+//! assert_ne!(drawn, photo);
+//! ```
+//!
 //! Nothing here knows a network or a run: points, images and numbers go in, images come out.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod contact_sheet;
 pub mod curves;

@@ -21,7 +21,9 @@ const MIDDLE: (&str, &str) = ("text-anchor", "middle");
 /// One point's value.
 #[derive(Clone, Debug)]
 pub struct Stem {
+    /// What it is called.
     pub name: String,
+    /// Its height.
     pub value: f64,
     /// Index into the kinds.
     pub kind: usize,
@@ -30,13 +32,16 @@ pub struct Stem {
 /// Points side by side.
 #[derive(Clone, Debug)]
 pub struct Group {
+    /// What it is called.
     pub name: String,
+    /// Its values, from left to right.
     pub stems: Vec<Stem>,
 }
 
 /// One face of [`ellipses`].
 #[derive(Clone, Debug)]
 pub struct EllipseFace {
+    /// What it is called.
     pub name: String,
     /// One a point.
     pub spreads: Vec<Covariance>,

@@ -3,6 +3,7 @@
 /// A place on an axis with its label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tick {
+    /// Where it is on the axis.
     pub value: f64,
     /// None for a minor tick.
     pub label: Option<String>,

@@ -8,7 +8,9 @@ use crate::quantile::quantile;
 /// How to resample. The same values and settings give the same interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bootstrap {
+    /// Sets of faces that are drawn.
     pub resamples: usize,
+    /// Decides the draws.
     pub seed: u64,
     /// Fraction of the resampled means inside the interval.
     pub level: f64,
@@ -27,11 +29,14 @@ impl Default for Bootstrap {
 /// From `low` to `high`, in the unit of the values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
+    /// Lower end.
     pub low: f64,
+    /// Upper end.
     pub high: f64,
 }
 
 impl Interval {
+    /// Whether the value lies in it.
     pub fn contains(self, value: f64) -> bool {
         (self.low..=self.high).contains(&value)
     }

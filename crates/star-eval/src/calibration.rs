@@ -44,6 +44,7 @@ pub struct Coverage {
 /// One landmark.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PointCalibration {
+    /// Index of the point in the layout.
     pub point: usize,
     /// What its covariances are to be multiplied by; 1 where no face of the fit has an ellipse.
     pub scale: f64,
@@ -56,6 +57,7 @@ pub struct PointCalibration {
 /// One fit, on all points together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RuleFigures {
+    /// How the factor was fitted.
     pub rule: Rule,
     /// Mean absolute distance of the three fractions from the expected ones, over the points, on the faces it was fitted on.
     pub fit_gap: f64,
@@ -66,7 +68,9 @@ pub struct RuleFigures {
 /// What [`calibrate`] finds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Calibration {
+    /// Faces that the factors were fitted on.
     pub fit_faces: usize,
+    /// Faces that coverage was counted on.
     pub test_faces: usize,
     /// [`expected`].
     pub expected: [f64; 3],
@@ -78,6 +82,7 @@ pub struct Calibration {
     pub rules: Vec<RuleFigures>,
     /// Test landmarks whose heatmap has no ellipse (one lit pixel, or none), or that are not finite; they count as outside.
     pub without_ellipse: usize,
+    /// Point by point.
     pub points: Vec<PointCalibration>,
 }
 

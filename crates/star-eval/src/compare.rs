@@ -19,9 +19,11 @@ use crate::{
 /// One evaluation, with a name to call it by.
 #[derive(Clone, Debug)]
 pub struct Contender {
+    /// What the evaluation is called.
     pub label: String,
     /// What was evaluated, as its file says.
     pub title: String,
+    /// The norm that errors are divided by.
     pub norm: String,
     /// FR and AUC threshold, a fraction.
     pub threshold: f64,
@@ -162,7 +164,9 @@ fn locate(path: &Path) -> Result<(PathBuf, String), EvalError> {
 /// Figures of one contender over the faces compared.
 #[derive(Clone, Debug)]
 pub struct Standing {
+    /// What the evaluation is called.
     pub label: String,
+    /// Its title.
     pub title: String,
     /// Mean over the faces on which every contender has finite landmarks, so that all means are of the same faces.
     pub nme: f64,
@@ -170,6 +174,7 @@ pub struct Standing {
     pub figures: FailureAndAuc,
     /// Faces on which it has no finite landmarks.
     pub non_finite: usize,
+    /// NME against the true landmarks, where they are known.
     pub nme_truth: Option<f64>,
 }
 
@@ -178,12 +183,15 @@ pub struct Standing {
 pub struct Pair {
     /// Positions of the two in [`Comparison::standings`].
     pub a: usize,
+    /// Index of the other evaluation.
     pub b: usize,
     /// Mean of NME of `a` minus NME of `b`, a fraction, over the faces on which both have finite landmarks: below 0 `a` is better.
     pub difference: f64,
+    /// Of the mean difference.
     pub interval: Interval,
     /// Fractions of all faces compared on which each has the smaller error; no finite landmarks are worse than any error.
     pub a_better: f64,
+    /// Fraction of the faces on which the other is better.
     pub b_better: f64,
 }
 
@@ -203,9 +211,13 @@ impl Pair {
 /// Everything that is known of several evaluations of the same faces.
 #[derive(Clone, Debug)]
 pub struct Comparison {
+    /// The norm that errors are divided by.
     pub norm: String,
+    /// The failure threshold of all.
     pub threshold: f64,
+    /// Each evaluation, in the order given.
     pub standings: Vec<Standing>,
+    /// Every two of them.
     pub pairs: Vec<Pair>,
     /// Names of the faces compared.
     pub images: Vec<String>,
@@ -215,6 +227,7 @@ pub struct Comparison {
     pub non_finite: Vec<String>,
     /// Names of faces left out, because their normalizer is zero.
     pub left_out: Vec<String>,
+    /// How intervals were got.
     pub bootstrap: Bootstrap,
 }
 

@@ -79,7 +79,9 @@ pub fn found_faces(
 
 /// The same faces through two kinds of crops.
 pub struct FoundFaces {
+    /// The faces found, in the annotation file's crops.
     pub own: Arc<dyn FaceSource>,
+    /// The same in the detector's crops.
     pub detected: Arc<dyn FaceSource>,
 }
 

@@ -22,7 +22,9 @@ use crate::{
 /// Faces to evaluate on, and what to call them in a report.
 #[derive(Clone)]
 pub struct EvalSet {
+    /// What the faces are called in figures.
     pub title: String,
+    /// Where they come from.
     pub faces: Arc<dyn FaceSource>,
 }
 
@@ -32,8 +34,11 @@ pub type Progress<'a> = &'a mut dyn FnMut(usize, usize);
 /// How to run an evaluation.
 #[derive(Clone, Debug)]
 pub struct EvalOptions {
+    /// Side of the network's input, pixels.
     pub input_size: usize,
+    /// Faces that go through the network together.
     pub batch_size: usize,
+    /// Threads that load faces.
     pub workers: usize,
     /// One of the layout's norms; empty for its default.
     pub norm: String,
@@ -44,11 +49,15 @@ pub struct EvalOptions {
 /// One face as predicted. All points are in image pixels.
 #[derive(Clone, Debug)]
 pub struct PredictedFace {
+    /// Index in the source.
     pub index: usize,
+    /// What it is called.
     pub name: String,
+    /// Pixels of the image.
     pub predicted: Vec<Point>,
     /// The spread of each point's heatmap, image pixels squared.
     pub covariance: Vec<Covariance>,
+    /// Pixels of the image.
     pub annotated: Vec<Point>,
     /// Only synthetic faces have it.
     pub truth: Option<Vec<Point>>,
@@ -59,6 +68,7 @@ pub struct PredictedFace {
 /// One face's error. In JSON an NME that is not finite is null.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct FaceScore {
+    /// Its image's name.
     pub image: String,
     /// Fraction of the norm's distance; not finite without a normalizer or without finite landmarks.
     #[serde(deserialize_with = "nan::read")]
@@ -104,7 +114,9 @@ pub struct Scores {
     pub auc: f64,
     /// The plain rule's figures (bins end at the threshold).
     pub plain: FailureAndAuc,
+    /// Where failures begin.
     pub thresholds: Thresholds,
+    /// What errors are divided by.
     pub norm: String,
     /// Faces with a prediction, excluded ones too.
     pub faces: usize,
@@ -122,13 +134,16 @@ pub struct Scores {
     /// Mean NME against the true landmarks (synthetic faces only).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub truth: Option<TruthScores>,
+    /// Face by face.
     pub per_face: Vec<FaceScore>,
 }
 
 /// Figures of a part of a set, at the set's norm and thresholds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SubsetScores {
+    /// What it is called.
     pub name: String,
+    /// Faces in it.
     pub faces: usize,
     /// As [`Scores::nme`].
     #[serde(deserialize_with = "nan::read")]
@@ -144,14 +159,18 @@ pub struct SubsetScores {
     #[serde(deserialize_with = "nan::read")]
     pub fr: f64,
     #[serde(deserialize_with = "nan::read")]
+    /// Area under the curve, by the rule of the published program.
     pub auc: f64,
+    /// Failure rate and area by the plain rule.
     pub plain: FailureAndAuc,
     /// How many of its faces have a zero normalizer, and how many have no finite landmarks.
     #[serde(default)]
     pub excluded: usize,
     #[serde(default)]
+    /// Faces without finite landmarks, counted as failures.
     pub non_finite: usize,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// With the faces that the detector missed as failures; none when none could be missed.
     pub missed: Option<MissedScores>,
     /// Which of the set's faces, as positions in `per_face`.
     pub indices: Vec<usize>,
@@ -162,7 +181,9 @@ pub struct SubsetScores {
 pub struct MissedScores {
     /// The missed faces that are counted: those with a normalizer.
     pub faces: usize,
+    /// Failure rate and area by the plain rule.
     pub plain: FailureAndAuc,
+    /// By the published program's rule.
     pub published: FailureAndAuc,
 }
 
@@ -190,6 +211,7 @@ pub struct Thresholds {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TruthScores {
     #[serde(deserialize_with = "nan::read")]
+    /// Mean error over the norm.
     pub nme: f64,
     /// Mean absolute error along the contour, over the points that lie on one.
     #[serde(deserialize_with = "nan::read")]

@@ -20,30 +20,37 @@ pub enum BoxSource {
 pub struct BoxNoise {
     /// Standard deviation of centre and size, as a fraction of the crop's width.
     pub fraction: f64,
+    /// Decides the noise.
     pub seed: u64,
 }
 
 /// What was evaluated, and how.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Protocol {
+    /// The annotation file.
     pub annotations: String,
+    /// The weights file.
     pub weights_file: String,
     /// What the weights file says of itself.
     pub weights: String,
     /// The faces that the weights were selected on; None where the weights file does not say.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub selection: Option<String>,
+    /// Where crops come from.
     pub boxes: BoxSource,
     #[serde(skip_serializing_if = "Option::is_none", default)]
+    /// Noise on them, if any.
     pub box_noise: Option<BoxNoise>,
     /// Passes of the network; each after the first crops around the landmarks of the pass before.
     pub passes: usize,
     /// From a box to a crop. None where every crop is the annotation file's own.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub crop: Option<CropRule>,
+    /// What errors are divided by.
     pub norm: String,
     /// FR and AUC threshold, a fraction.
     pub threshold: f64,
+    /// How many faces there are, and what became of them.
     pub faces: FaceCounts,
 }
 

@@ -20,6 +20,7 @@
 //! image pixels with pixel centres at integers.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 pub mod detect;
 mod error;

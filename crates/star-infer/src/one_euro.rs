@@ -46,6 +46,7 @@ struct State {
 }
 
 impl OneEuro {
+    /// A filter that has seen nothing yet.
     pub fn new(config: OneEuroConfig) -> Self {
         Self {
             config,

@@ -29,14 +29,18 @@ pub struct Prediction {
 /// A face to predict: a square of an image.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
+    /// The image.
     pub image: &'a RgbImage,
+    /// The square that the network saw of it.
     pub crop: CropBox,
 }
 
 /// What the network says, and the crop that it saw last.
 #[derive(Clone, Debug)]
 pub struct Refined {
+    /// What the network says.
     pub prediction: Prediction,
+    /// The square that the network saw of it.
     pub crop: CropBox,
 }
 

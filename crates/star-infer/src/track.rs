@@ -69,6 +69,7 @@ struct Track {
 }
 
 impl Tracker {
+    /// A tracker without faces.
     pub fn new(config: TrackConfig) -> Self {
         Self {
             config,

@@ -17,8 +17,11 @@ const PROVENANCE_KEY: &str = "star.provenance";
 
 /// A network that was read from a file, ready to predict.
 pub struct TrainedNet<B: Backend> {
+    /// The network, in evaluation.
     pub net: StarNet<B>,
+    /// What it was built from.
     pub config: StarNetConfig,
+    /// Its landmarks.
     pub layout: Layout,
     /// How the crops that it was trained on follow from a face's box.
     pub crop: CropRule,
@@ -29,8 +32,11 @@ pub struct TrainedNet<B: Backend> {
 /// What a weights file says besides the numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct WeightsInfo<'a> {
+    /// What the network is built from.
     pub config: &'a StarNetConfig,
+    /// Its landmarks.
     pub layout: &'a Layout,
+    /// How crops follow from boxes.
     pub crop: &'a CropRule,
 }
 

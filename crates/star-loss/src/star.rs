@@ -11,7 +11,7 @@ use crate::{
 const EPS: f64 = 1e-5;
 /// Floor under that root. Eigenvalues of a distribution are not negative; rounding and signed maps make them so.
 const MIN_VARIANCE: f64 = 1e-6;
-/// What f32 can make of a small eigenvalue that is 0, as a share of the large one.
+/// What f32 can make of a small eigenvalue that is 0, as a fraction of the large one.
 const ROUNDING: f64 = 1e-6;
 
 /// Which of the two published forms of the loss.

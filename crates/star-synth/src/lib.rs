@@ -1,5 +1,16 @@
 //! Synthetic faces: made from a seed, with landmarks whose true places are known.
 //!
+//! ```
+//! use star_data::{FaceSource, Layout};
+//! use star_synth::{SynthConfig, SynthFaces};
+//!
+//! let faces = SynthFaces::new(SynthConfig { faces: 10, ..SynthConfig::default() }, Layout::builtin("wflw98")?)?;
+//! let face = faces.face(3)?;
+//! assert_eq!(face.landmarks.len(), 98);
+//! assert_eq!(face.truth, Some(faces.truth(3)));
+//! # Ok::<(), star_data::DataError>(())
+//! ```
+//!
 //! A simple head in three dimensions is given an identity, an expression and a pose, and projected. Its curves (jaw, brows, lids, nose,
 //! lips) are drawn as they are, and every layout takes its landmarks from the same curves. The *annotation* then moves the truth the
 //! way people do: much along a contour, little across it, so that what the STAR loss is about can be measured.
@@ -8,6 +19,7 @@
 //! set, for tests, and for experiments that need the truth.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod annotate;
 mod camera;
@@ -57,6 +69,7 @@ impl SynthFaces {
         })
     }
 
+    /// Its settings.
     pub fn config(&self) -> &SynthConfig {
         &self.config
     }

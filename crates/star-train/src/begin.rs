@@ -21,6 +21,7 @@ use crate::{
 /// A new run in this folder, or the rest of an old one.
 #[derive(Clone, Debug)]
 pub struct Start {
+    /// The run folder.
     pub folder: PathBuf,
     /// From the newest checkpoint of the run in the folder, or from the beginning if it has none yet.
     pub resume: bool,

@@ -33,6 +33,7 @@ enum LandmarkCriterion {
 }
 
 impl Criterion {
+    /// From the recipe's choice of losses and weights.
     pub fn new(recipe: &LossRecipe) -> Self {
         let landmarks = match recipe.landmarks {
             LandmarkLoss::Star => LandmarkCriterion::Star(recipe.star.init()),

@@ -26,6 +26,7 @@ use crate::{
 
 /// What a step gives.
 pub struct Gradients<B: AutodiffBackend> {
+    /// Gradients of the whole batch.
     pub params: GradientsParams,
     /// Of the whole batch, on the first device.
     pub table: LossTable<B::InnerBackend>,

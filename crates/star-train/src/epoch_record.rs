@@ -9,7 +9,9 @@ use crate::meter::Meter;
 pub struct EpochRecord {
     /// 0 is the untrained network.
     pub epoch: usize,
+    /// Steps since the run began.
     pub step: usize,
+    /// The rate of its last step.
     pub learning_rate: f64,
     /// Mean of each loss over the epoch, unweighted, by name.
     pub losses: Vec<(String, f64)>,
@@ -19,21 +21,27 @@ pub struct EpochRecord {
     pub average_loss: f64,
     /// NME on the selection set, raw and EMA weights; absent in epochs without an evaluation.
     pub nme: Option<f64>,
+    /// The same of the averaged weights.
     pub nme_ema: Option<f64>,
     /// The same against the true landmarks, where they are known.
     pub nme_truth: Option<f64>,
+    /// The same of the averaged weights.
     pub nme_truth_ema: Option<f64>,
+    /// Wall clock, evaluation included.
     pub seconds: f64,
 }
 
 /// Which weights of an epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weights {
+    /// As the optimiser left them.
     Raw,
+    /// Their moving average.
     Ema,
 }
 
 impl Weights {
+    /// As it is written in files.
     pub fn name(self) -> &'static str {
         match self {
             Self::Raw => "raw",

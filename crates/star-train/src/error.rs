@@ -6,18 +6,24 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
     #[error(transparent)]
+    /// From the data.
     Data(#[from] star_data::DataError),
     #[error(transparent)]
+    /// From the network or a weights file.
     Model(#[from] star_model::ModelError),
     #[error(transparent)]
+    /// From prediction.
     Infer(#[from] star_infer::InferError),
     #[error(transparent)]
+    /// From evaluation.
     Eval(#[from] star_eval::EvalError),
     /// A file of the run folder could not be read or written.
     #[error("{}: {source}", path.display())]
     Io {
+        /// The file.
         path: PathBuf,
         #[source]
+        /// Why the system refused.
         source: std::io::Error,
     },
     /// The recipe, or a key set on the command line, cannot be used.
@@ -25,7 +31,12 @@ pub enum TrainError {
     Recipe(String),
     /// A checkpoint is damaged or belongs to another recipe.
     #[error("checkpoint {}: {message}", path.display())]
-    Checkpoint { path: PathBuf, message: String },
+    Checkpoint {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A loss is not a number for some faces.
     #[error("{0}")]
     NotFinite(String),

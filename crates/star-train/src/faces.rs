@@ -17,6 +17,7 @@ const TEST_SEED: u64 = 0x7e57;
 
 /// The sets of one run.
 pub struct Faces {
+    /// The faces to train on.
     pub train: Arc<dyn FaceSource>,
     /// Selects the best weights.
     pub selection: EvalSet,

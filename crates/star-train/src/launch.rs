@@ -11,6 +11,7 @@ use crate::error::TrainError;
 /// Kept apart from the recipe, as it does not decide the figures: the same recipe runs anywhere.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Launch {
+    /// Its name on the command line.
     pub backend: String,
     /// Numbers of the devices that share each batch; empty for the backend's own choice of one.
     #[serde(default)]

@@ -1,9 +1,34 @@
 //! The published STAR protocol on Burn: model, loss and data become a trained network and its figures.
 //!
+//! ```
+//! use burn::backend::{Autodiff, Flex};
+//! use star_train::{Launch, Outcome, Recipe, Silent, Start, Stop, train};
+//!
+//! let folder = tempfile::tempdir()?;
+//! // The default recipe, made so small that it learns nothing in a second.
+//! let small = [
+//!     "data.synth.faces=8", "data.held_out=0.5", "data.synth_test_faces=4", "model.channels=8", "model.stem=4", "model.input_size=64",
+//!     "train.epochs=1", "train.batch_size=4", "train.milestones=[]",
+//! ];
+//! let recipe = Recipe::read("synth".as_ref(), &small.map(String::from))?;
+//! let start = Start {
+//!     folder: folder.path().join("run"),
+//!     resume: false,
+//!     launch: Launch { backend: "flex".into(), devices: Vec::new() },
+//! };
+//! let never = std::sync::atomic::AtomicBool::new(false);
+//! let stop = Stop { flag: &never, after: None };
+//! let outcome = train::<Autodiff<Flex>>(&recipe, &start, &[Default::default()], stop, &mut Silent)?;
+//! assert!(matches!(outcome, Outcome::Finished(_)));
+//! assert!(folder.path().join("run/weights/best.safetensors").is_file());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! [`train`](train::train) is the loop.
 //! Everything is generic over the backend; nothing here prints.
 
 #![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 mod begin;
 pub mod bench;

@@ -24,6 +24,7 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// As recipes write it.
     pub fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",

@@ -26,11 +26,17 @@ pub struct Recipe {
     pub layout: String,
     /// Decides initial weights, order of faces, augmentation and the held-out part.
     pub seed: u64,
+    /// Where faces come from.
     pub data: DataRecipe,
+    /// The network.
     pub model: ModelRecipe,
+    /// The losses and their weights.
     pub loss: LossRecipe,
+    /// Augmentation.
     pub augment: AugmentConfig,
+    /// The protocol.
     pub train: TrainRecipe,
+    /// Evaluation.
     pub eval: EvalRecipe,
 }
 
@@ -38,6 +44,7 @@ pub struct Recipe {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct DataRecipe {
+    /// Annotation files or synthetic faces.
     pub source: DataSource,
     /// TSV of the training faces (`source = "tsv"`).
     pub train: PathBuf,
@@ -46,7 +53,7 @@ pub struct DataRecipe {
     /// Folder that the TSVs' image paths are relative to.
     pub images: PathBuf,
     /// Fraction of the training images that is held out, chosen by `seed`, to select the best weights. Faces of one image are held out
-    /// together, and so are all of a group where the annotation file has groups, of which it is the share then.
+    /// together, and so are all of a group where the annotation file has groups, of which it is the fraction then.
     pub held_out: f64,
     /// Settings of the generator (`source = "synth"`). Its layout is the recipe's.
     pub synth: SynthConfig,
@@ -58,7 +65,9 @@ pub struct DataRecipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DataSource {
+    /// Annotation files.
     Tsv,
+    /// Synthetic faces.
     Synth,
 }
 
@@ -112,13 +121,17 @@ pub enum LandmarkLoss {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TrainRecipe {
+    /// Passes over the training faces.
     pub epochs: usize,
+    /// Faces a step.
     pub batch_size: usize,
+    /// Before the first milestone.
     pub learning_rate: f64,
     /// What convolutions multiply in training steps; evaluation is in `f32`.
     pub precision: Precision,
     /// The rate is multiplied by `gamma` after each of these epochs.
     pub milestones: Vec<usize>,
+    /// Factor of the rate at each milestone.
     pub gamma: f64,
     /// Faces after which the EMA has forgotten half: decay = 0.5^(batch_size / ema_half_life).
     pub ema_half_life: f64,
@@ -140,7 +153,9 @@ pub struct TrainRecipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Selection {
+    /// A part of the training faces that is not trained on.
     HeldOut,
+    /// The test faces, as published figures are made.
     Test,
 }
 

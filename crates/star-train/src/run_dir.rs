@@ -59,6 +59,7 @@ impl RunDir {
         Ok(run)
     }
 
+    /// The folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
@@ -86,6 +87,7 @@ impl RunDir {
     pub fn weights(&self) -> PathBuf {
         self.root.join("weights")
     }
+    /// The best weights as of the newest checkpoint.
     pub fn best_weights(&self) -> PathBuf {
         self.weights().join("best.safetensors")
     }

@@ -66,10 +66,14 @@ pub(crate) fn adam<B: AutodiffBackend>() -> Adam<B> {
 
 /// The state that training changes.
 pub struct TrainState<B: AutodiffBackend> {
+    /// The network that is trained.
     pub net: StarNet<B>,
+    /// The optimiser's moments.
     pub adam: Adam<B>,
+    /// The moving average of its weights.
     pub ema: StarNet<B::InnerBackend>,
     /// The weights of `position.best`.
     pub best: Option<StarNet<B::InnerBackend>>,
+    /// Where in the run this is.
     pub position: Position,
 }

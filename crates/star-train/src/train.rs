@@ -43,9 +43,11 @@ impl Stop<'_> {
 /// How a run ended.
 #[derive(Debug)]
 pub enum Outcome {
+    /// To its last epoch.
     Finished(Box<Finished>),
     /// Stopped on request; the checkpoint holds everything.
     Interrupted {
+        /// Where it can go on from.
         checkpoint: PathBuf,
     },
 }

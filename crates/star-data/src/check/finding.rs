@@ -16,25 +16,42 @@ pub enum Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
+    /// A line that is no face.
     BadLine,
+    /// Lines with another number of landmarks than the layout has.
     OtherLayout,
+    /// An image that is not there.
     MissingImage,
+    /// An image that cannot be decoded.
     UnreadableImage,
+    /// An image that ends too early; it is used as far as it goes.
     TruncatedImage,
+    /// Most landmarks outside the image: another image, or another resolution.
     PointsElsewhere,
+    /// A crop that holds few of the landmarks.
     CropMisses,
+    /// A face that is in two of the annotation files.
     SharedFace,
+    /// Left and right seem to be swapped.
     Swapped,
+    /// An image that is in two of the annotation files, with other faces.
     SharedImage,
+    /// The same face twice in one annotation file.
     Duplicate,
+    /// Some landmarks outside the image.
     PointsOutside,
+    /// A crop that cuts landmarks off.
     CropTight,
+    /// A crop in which the face is small.
     CropLoose,
+    /// Landmarks that make no face: all in one place, or without the distance that errors are divided by.
     NoSize,
+    /// A face shape far from all others.
     OddShape,
 }
 
 impl Kind {
+    /// All kinds, the gravest first.
     pub const ALL: [Self; 16] = [
         Self::BadLine,
         Self::OtherLayout,
@@ -76,6 +93,7 @@ impl Kind {
         }
     }
 
+    /// Whether the annotation file may be used with it.
     pub fn severity(self) -> Severity {
         match self {
             Self::BadLine
@@ -101,11 +119,13 @@ impl Kind {
 /// One thing that is wrong with one line.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
+    /// What kind of finding it is.
     pub kind: Kind,
     /// The annotation file.
     pub file: String,
     /// 1-based.
     pub line: usize,
+    /// What is wrong.
     pub what: String,
     /// What to do about it.
     pub fix: String,
@@ -114,17 +134,22 @@ pub struct Finding {
 /// An annotation file that was checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FileSummary {
+    /// Its path as it was given.
     pub file: String,
+    /// Lines that are faces.
     pub faces: usize,
+    /// Lines that are none.
     pub bad_lines: usize,
 }
 
 /// All that a check found, ordered by kind, list and line.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct CheckReport {
+    /// The annotation files, in the order given.
     pub files: Vec<FileSummary>,
     /// Different image files that the annotation files name.
     pub images: usize,
+    /// What was found.
     pub findings: Vec<Finding>,
     /// What could not be checked, and why.
     pub notes: Vec<String>,

@@ -21,10 +21,13 @@ use image::RgbImage;
 pub struct PhotometricDraws {
     /// Height, width, and the place of the black rectangle.
     pub occlusion: Option<[f64; 4]>,
+    /// Decides the side of the box filter.
     pub blur: Option<f64>,
     /// Brighter or darker, and how much.
     pub gamma: Option<[f64; 2]>,
+    /// Noise, blended in.
     pub noise: Option<NoiseDraws>,
+    /// Whether colour is taken away.
     pub gray: bool,
 }
 

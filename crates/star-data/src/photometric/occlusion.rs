@@ -5,9 +5,13 @@ use image::{Rgb, RgbImage};
 /// Inclusive pixel bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rectangle {
+    /// First row.
     pub top: u32,
+    /// The row after the last.
     pub bottom: u32,
+    /// First column.
     pub left: u32,
+    /// The column after the last.
     pub right: u32,
 }
 

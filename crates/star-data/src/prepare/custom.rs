@@ -45,6 +45,7 @@ pub struct CustomConfig {
     pub seed: Option<u64>,
     /// The file counts pixels from 1.
     pub one_based: bool,
+    /// What all datasets have.
     pub common: PrepareConfig,
 }
 

@@ -11,6 +11,7 @@ pub struct Complaint {
     pub file: String,
     /// 1-based line of a text file.
     pub line: Option<usize>,
+    /// Why it was left out.
     pub reason: String,
 }
 
@@ -28,7 +29,9 @@ impl fmt::Display for Complaint {
 pub struct SplitReport {
     /// `train`, `common`, `lfpw_test`, ...
     pub name: String,
+    /// The annotation file.
     pub file: PathBuf,
+    /// Faces in it.
     pub faces: usize,
     /// The dataset's folders its faces came from.
     pub folders: Vec<String>,
@@ -37,8 +40,11 @@ pub struct SplitReport {
 /// Smallest, middle and largest of some sizes in pixels.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
+    /// The least value.
     pub min: f64,
+    /// The middle one.
     pub median: f64,
+    /// The largest.
     pub max: f64,
 }
 
@@ -61,6 +67,7 @@ impl Spread {
 pub struct PrepareReport {
     /// Faces that can be used, over all folders.
     pub faces: usize,
+    /// The annotation files that were written.
     pub splits: Vec<SplitReport>,
     /// The longer side of the landmarks' boxes.
     pub face_size: Spread,
@@ -68,6 +75,7 @@ pub struct PrepareReport {
     pub image_size: Spread,
     /// Landmarks outside their image, and how many faces have any.
     pub points_outside: usize,
+    /// Faces that have such points.
     pub faces_with_points_outside: usize,
     /// The same image with the same points twice. Both are kept.
     pub duplicates: Vec<[String; 2]>,

@@ -18,7 +18,9 @@ const GROUP_COLUMN: usize = 8;
 pub struct TsvRow {
     /// Cleaned of the prefixes that published annotation files carry; relative to the image folder.
     pub path: String,
+    /// Pixels of the image, in layout order.
     pub landmarks: Vec<Point>,
+    /// What the network sees of the image.
     pub crop: CropBox,
     /// WFLW only: large pose, expression, illumination, make-up, occlusion, blur (REFERENCE D6).
     pub tags: Option<[bool; TAGS]>,

@@ -47,11 +47,14 @@ pub struct Figures {
 /// One landmark.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PointFigures {
+    /// Index of the point in the layout.
     pub point: usize,
+    /// What kind of point it is.
     pub role: Role,
     /// The first edge it lies on.
     pub edge: Option<String>,
     #[serde(flatten)]
+    /// Its figures.
     pub figures: Figures,
     /// Mean annotated place in the face's frame: origin between the ends of the norm, x along it, unit its length.
     pub place: Point,
@@ -68,9 +71,13 @@ pub struct PointFigures {
 pub struct Distribution {
     /// Points that have it.
     pub points: usize,
+    /// Of all values.
     pub mean: f64,
+    /// The least value.
     pub least: f64,
+    /// The middle one.
     pub median: f64,
+    /// The largest.
     pub most: f64,
     /// How many are above 0.
     pub positive: usize,
@@ -93,28 +100,36 @@ impl Distribution {
 /// The landmarks of one role.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RoleFigures {
+    /// What kind of point it is.
     pub role: Role,
+    /// Points of this kind.
     pub points: usize,
     #[serde(flatten)]
+    /// Its figures.
     pub figures: Figures,
 }
 
 /// A quarter of the faces.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Part {
+    /// Faces that were looked at.
     pub faces: usize,
     /// The least and the largest NME in it.
     pub nme: [f64; 2],
+    /// Over all points.
     pub all: Figures,
+    /// By kind of point.
     pub roles: Vec<RoleFigures>,
 }
 
 /// What [`analyze`] finds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Analysis {
+    /// The layout's name.
     pub layout: String,
     /// The norm that lengths are divided by.
     pub norm: String,
+    /// Faces that were looked at.
     pub faces: usize,
     /// Faces left out because their normalizer is zero.
     pub excluded: Vec<String>,
@@ -122,7 +137,9 @@ pub struct Analysis {
     pub non_finite: Vec<String>,
     /// Heatmaps without an ellipse (one lit pixel, or none), left out.
     pub without_ellipse: usize,
+    /// Over all points.
     pub all: Figures,
+    /// By kind of point.
     pub roles: Vec<RoleFigures>,
     /// By NME, the easiest first.
     pub parts: Vec<Part>,
@@ -131,6 +148,7 @@ pub struct Analysis {
     /// Over the points, their [`PointFigures::rank_size`]. Within a point, because over all heatmaps together the correlation would mostly
     /// say that some points have larger heatmaps and larger errors than others.
     pub rank_size: Distribution,
+    /// Point by point.
     pub points: Vec<PointFigures>,
 }
 

@@ -33,6 +33,7 @@ pub struct Inputs<'a> {
     pub weights: &'a str,
     /// What to say beyond the protocol of the scores: names and values.
     pub notes: &'a [(&'a str, String)],
+    /// The figures.
     pub scores: &'a Scores,
     /// In the order of `scores.per_face`.
     pub faces: &'a [PredictedFace],

@@ -22,7 +22,9 @@ pub struct FaceBox {
     pub x: f64,
     /// Upper side.
     pub y: f64,
+    /// Width.
     pub w: f64,
+    /// Height.
     pub h: f64,
     /// How sure the detector is: larger is surer. The scale is the detector's own.
     pub score: f64,
