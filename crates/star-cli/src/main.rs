@@ -9,6 +9,7 @@ mod finder;
 mod program;
 mod progress;
 mod shipped;
+mod version;
 mod writable;
 
 use std::process::ExitCode;
@@ -20,7 +21,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 /// Runs on the CPU (flex, ndarray), on any GPU (wgpu) and on NVIDIA GPUs (cuda), whichever were built in.
 /// Through `cargo xtask` the right one is built first.
 #[derive(Debug, Parser)]
-#[command(name = "star", version, max_term_width = 110)]
+#[command(name = "star", version = version::version(), max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -39,6 +40,8 @@ enum Command {
     Data(commands::data::Args),
     Model(commands::model::Args),
     Bench(commands::bench::Args),
+    Completions(commands::completions::Args),
+    Man(commands::man::Args),
 }
 
 fn main() -> ExitCode {
@@ -64,6 +67,8 @@ fn main() -> ExitCode {
         Command::Data(args) => commands::data::run(args),
         Command::Model(args) => commands::model::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Completions(args) => commands::completions::run(&args, Cli::command()),
+        Command::Man(args) => commands::man::run(&args, Cli::command()),
     };
     match result {
         Ok(code) => code,

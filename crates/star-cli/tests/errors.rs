@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Folder, TINY};
+use support::{Folder, TINY, assert_says};
 
 /// A tiny run's folder and its best weights (29 points).
 fn trained() -> Folder {
@@ -23,13 +23,6 @@ fn trained() -> Folder {
 }
 
 const WEIGHTS: &str = "run/weights/best.safetensors";
-
-#[track_caller]
-fn assert_says(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "lacks `{part}`: {message}");
-    }
-}
 
 #[test]
 fn lists() {

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::Path;
 
-use support::{Folder, TINY, text};
+use support::{Folder, TINY, assert_says, text};
 
 fn read(folder: &Folder, name: &str) -> Vec<u8> {
     std::fs::read(folder.join(name)).unwrap_or_else(|e| panic!("{name}: {e}"))
@@ -39,13 +39,6 @@ fn assert_same_run(folder: &Folder, a: &str, b: &str) {
         epochs
     };
     assert_eq!(epochs(a), epochs(b));
-}
-
-#[track_caller]
-fn assert_says(message: &str, parts: &[&str]) {
-    for part in parts {
-        assert!(message.contains(part), "lacks `{part}`: {message}");
-    }
 }
 
 /// Trains the tiny recipe into `out`.

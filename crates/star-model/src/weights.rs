@@ -1,6 +1,5 @@
 //! Weights in and out of files, by their published names.
 
-mod crc32;
 mod ema;
 mod named;
 mod names;

@@ -129,3 +129,11 @@ batch_size = 8
 log_every = 2
 ema_half_life = 100
 "#;
+
+/// A message has all these parts.
+#[track_caller]
+pub fn assert_says(message: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(message.contains(part), "no {part:?} in: {message}");
+    }
+}

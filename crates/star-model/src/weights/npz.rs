@@ -1,21 +1,16 @@
 //! NumPy archives: a zip of `.npy` files, entries stored as they are.
 
+use std::io::{Cursor, Write};
 use std::path::Path;
 
 use burn::tensor::{DType, TensorData};
+use zip::write::{SimpleFileOptions, ZipWriter};
+use zip::{CompressionMethod, DateTime};
 
-use super::crc32::crc32;
 use super::state::PublishedState;
 use super::write_file;
 use crate::error::ModelError;
 
-const LOCAL: u32 = 0x0403_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const END: u32 = 0x0605_4b50;
-/// Stored entries ask for version 1.0 of the format.
-const VERSION: u16 = 10;
-/// 1 January 1980, the earliest that a zip can say: the same weights make the same file.
-const DATE: u16 = 0x21;
 /// An array's numbers begin at a multiple of this.
 const ALIGNMENT: usize = 64;
 
@@ -24,8 +19,8 @@ const ALIGNMENT: usize = 64;
 /// Tensors keep their type; NumPy has no bf16, so those become f32.
 ///
 /// # Errors
-/// [`ModelError::Io`] if the file cannot be written, [`ModelError::Format`] if there is more than a zip's 4 GiB or 65,535 entries,
-/// or a tensor of a type that NumPy lacks.
+/// [`ModelError::Io`] if the file cannot be written, [`ModelError::Format`] for a tensor of more than
+/// 4 GiB, or of a type that NumPy lacks.
 pub fn write_npz(state: &PublishedState, path: impl AsRef<Path>) -> Result<(), ModelError> {
     let path = path.as_ref();
     let bytes = archive(state).map_err(|what| ModelError::Format {
@@ -36,54 +31,23 @@ pub fn write_npz(state: &PublishedState, path: impl AsRef<Path>) -> Result<(), M
 }
 
 fn archive(state: &PublishedState) -> Result<Vec<u8>, String> {
-    let too_large =
-        || "a NumPy archive ends at 4 GiB and 65,535 tensors: write safetensors".to_owned();
-    let small = |n: usize| u32::try_from(n).map_err(|_| too_large());
-    let mut file = Vec::new();
-    let mut directory = Vec::new();
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    // All of 1 January 1980, the earliest that a zip can say: the same weights make the same file.
+    let options = SimpleFileOptions::default()
+        .compression_method(CompressionMethod::Stored)
+        .last_modified_time(DateTime::default());
     for (name, data) in state.tensors() {
         let content = npy(data).ok_or_else(|| format!("`{name}` is of type {:?}", data.dtype))?;
-        let name = format!("{name}.npy");
-        let offset = small(file.len())?;
-
-        // What the entry's own header and its line in the directory share.
-        let mut fields = Vec::new();
-        for short in [VERSION, 0, 0, 0, DATE] {
-            fields.extend(short.to_le_bytes());
+        if u32::try_from(content.len()).is_err() {
+            return Err(format!(
+                "`{name}` is larger than the 4 GiB of a NumPy array in an archive: write safetensors"
+            ));
         }
-        let size = small(content.len())?;
-        for long in [crc32(&content), size, size] {
-            fields.extend(long.to_le_bytes());
-        }
-        let length = u16::try_from(name.len()).map_err(|_| too_large())?;
-        for short in [length, 0] {
-            fields.extend(short.to_le_bytes());
-        }
-
-        file.extend(LOCAL.to_le_bytes());
-        file.extend_from_slice(&fields);
-        file.extend(name.as_bytes());
-        file.extend(content);
-
-        directory.extend(CENTRAL.to_le_bytes());
-        directory.extend(VERSION.to_le_bytes());
-        directory.extend_from_slice(&fields);
-        // No comment, first disk, no attributes.
-        directory.extend([0; 2 + 2 + 2 + 4]);
-        directory.extend(offset.to_le_bytes());
-        directory.extend(name.as_bytes());
+        zip.start_file(format!("{name}.npy"), options)
+            .map_err(|e| e.to_string())?;
+        zip.write_all(&content).map_err(|e| e.to_string())?;
     }
-    let count = u16::try_from(state.tensors().len()).map_err(|_| too_large())?;
-    let (start, size) = (small(file.len())?, small(directory.len())?);
-    file.extend(directory);
-    file.extend(END.to_le_bytes());
-    for short in [0, 0, count, count] {
-        file.extend(short.to_le_bytes());
-    }
-    file.extend(size.to_le_bytes());
-    file.extend(start.to_le_bytes());
-    file.extend(0u16.to_le_bytes());
-    Ok(file)
+    Ok(zip.finish().map_err(|e| e.to_string())?.into_inner())
 }
 
 /// One array as a `.npy` file of version 1.0.
