@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod ci;
+mod dist;
 mod star;
 mod test;
 
@@ -23,13 +24,15 @@ cargo xtask COMMAND [OPTIONS]
   model      look at a network, bring in published weights, take weights elsewhere
   bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
   test       every test; `test golden` only those against the published program's vectors; `test --backend wgpu` that backend beside flex
+  completions, man    completions for a shell, manual pages
+  dist       an archive to hand out: the program, licences, completions, manual pages; and its checksum
   ci         what CI runs: formatting, clippy, the GPU feature sets, tests
 
-All but test and ci are commands of the `star` program, which is built first, in release and with the backend that
+All but test, dist and ci are commands of the `star` program, which is built first, in release and with the backend that
 --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
 
 /// What is handed on to `star`.
-const STAR_COMMANDS: [&str; 11] = [
+const STAR_COMMANDS: [&str; 13] = [
     "train",
     "eval",
     "compare",
@@ -41,6 +44,8 @@ const STAR_COMMANDS: [&str; 11] = [
     "data",
     "model",
     "bench",
+    "completions",
+    "man",
 ];
 
 fn main() -> ExitCode {
@@ -51,6 +56,7 @@ fn main() -> ExitCode {
         name if STAR_COMMANDS.contains(&name) => star::run(name, &rest),
         "test" => test::run(&rest),
         "ci" => ci::run(&rest),
+        "dist" => dist::run(&rest),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -67,7 +67,7 @@ fn value_of<'a>(name: &str, args: &'a [String]) -> Option<Option<&'a str>> {
 pub const CPU_FEATURES: &str = "star-cli/flex,star-cli/ndarray";
 
 /// Builds the release binary; the CPU backends stay in, as commands that compute nothing much run on them.
-fn build(backend: &str) -> Result<PathBuf, String> {
+pub fn build(backend: &str) -> Result<PathBuf, String> {
     let features = format!("{CPU_FEATURES},star-cli/{backend}");
     cargo(&[
         "build",
