@@ -1,10 +1,10 @@
 //! Photo in, faces out: where the faces are, their landmarks, how sure each is.
 //!
 //! ```
-//! use star_infer::{Flex, Landmarker, Pretrained};
+//! use star_infer::{Flex, Landmarker, Pretrained, decode_file};
 //!
 //! # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/astronaut.jpg");
-//! let image = star_data::decode::decode_file(photo.as_ref())?;
+//! let image = decode_file(photo.as_ref())?;
 //! let landmarker = Landmarker::<Flex>::pretrained(Pretrained::Ibug68Small, &Default::default())?;
 //! for face in landmarker.faces(&image)? {
 //!     println!("score {:.2}", face.score);
@@ -44,4 +44,6 @@ pub use landmarker::{LandmarkedFace, Landmarker, Video};
 pub use predict::{Prediction, Refined, View, predict, predict_passes};
 #[cfg(feature = "pretrained")]
 pub use pretrained::Pretrained;
+/// What its results are made of, and a decoder of JPEG, PNG, BMP and WebP.
+pub use star_data::{Covariance, CropBox, CropRule, Layout, Point, decode::decode_file};
 pub use weights_file::{TrainedNet, WeightsInfo, read_weights, read_weights_bytes, write_weights};
