@@ -26,7 +26,7 @@ use star_data::{
     photometric::blur,
     rng::{mix, permutation, sample_rng},
     split_held_out,
-    targets::{curve, edge_maps, expand_point_maps, point_profiles},
+    targets::{EdgeCanvas, curve, edge_maps, expand_point_maps, point_profiles},
     tsv::{parse_tsv, write_tsv},
     warp::warp,
 };
@@ -494,6 +494,19 @@ fn edge_maps_agree_with_plain_distances() {
 }
 
 #[test]
+fn a_lone_point_is_drawn_as_a_line_without_length() {
+    let p = Point::new(30.0, 21.0);
+    let map = |line: &[Point]| {
+        let (mut canvas, mut map) = (EdgeCanvas::new(64), Vec::new());
+        canvas.draw(line, false);
+        canvas.take(&mut map);
+        map
+    };
+    assert!(map(&[p]).iter().any(|v| *v > 0.0));
+    assert_eq!(map(&[p]), map(&[p, p]));
+}
+
+#[test]
 fn curves_pass_through_their_landmarks() {
     let mut rng = sample_rng(10, 0, 0);
     for n in 4..40 {
@@ -896,6 +909,34 @@ fn faces_of_one_image_or_group_belong_together() {
 }
 
 #[test]
+fn an_annotation_file_has_the_crop_rule_of_its_middle_face() {
+    let layout = Layout::builtin("cofw29").expect("built in");
+    let folder = Folder::new("rule");
+    std::fs::write(folder.0.join("a.png"), "image").expect("written");
+    let list = folder.0.join("list.tsv");
+    let rows: Vec<TsvRow> = [1.5, 1.0, 1.2]
+        .map(|margin| {
+            let row = row("a.png", &layout);
+            let rule = CropRule {
+                side: BoxSide::Longest,
+                margin,
+            };
+            let crop = rule.crop_of_points(&row.landmarks).expect("crop");
+            TsvRow { crop, ..row }
+        })
+        .into();
+    write_tsv(&list, &rows).expect("written");
+    let faces = TsvFaces::open(&list, &folder.0, layout).expect("open");
+    assert_eq!(
+        faces.crop_rule(),
+        CropRule {
+            side: BoxSide::Longest,
+            margin: 1.2
+        }
+    );
+}
+
+#[test]
 fn groups_survive_writing_and_lists_without_them_have_no_column_for_them() {
     let layout = Layout::builtin("cofw29").expect("built in");
     let folder = Folder::new("groups");
@@ -1022,6 +1063,13 @@ fn boxes_become_crops() {
     .crop_of_box(10.0, 20.0, 100.0, 200.0)
     .expect("crop");
     assert_eq!((crop.scale, crop.center), (1.5, Point::new(60.0, 120.0)));
+    // 100 x 400 has the area of 200 x 200.
+    let mean = CropRule {
+        side: BoxSide::Mean,
+        margin: 1.0,
+    };
+    let crop = mean.crop_of_box(0.0, 0.0, 100.0, 400.0).expect("crop");
+    assert_eq!(crop.scale, 1.0);
     let points = [
         Point::new(10.0, 20.0),
         Point::new(110.0, 220.0),

@@ -477,6 +477,42 @@ fn awing_is_nothing_and_still_at_the_target() {
 }
 
 #[test]
+fn awing_leaves_the_target_alone() {
+    let shape = [1, 1, 2, 3];
+    let output = tensor::<Ad, 4>(&[0.3, 0.9, 0.1, 0.0, 0.6, 0.5], shape).require_grad();
+    let target = tensor::<Ad, 4>(&[0.0, 0.1, 0.3, 1.0, 0.7, 0.2], shape).require_grad();
+    let loss = AWingLossConfig::default().init();
+    let gradients = loss.forward(output.clone(), target.clone()).backward();
+    assert!(
+        values(output.grad(&gradients).unwrap())
+            .iter()
+            .all(|g| *g != 0.0)
+    );
+    let of_target = target.grad(&gradients).map(values);
+    assert!(of_target.is_none_or(|g| g == [0.0; 6]));
+}
+
+/// Distances below 1e-3 count as 1e-3, along each axis as in the plane.
+#[test]
+fn wing_is_still_near_the_mean() {
+    let shape = [1, 1, 12, 12];
+    let heatmaps = tensor64(&blob(12, 12, (5.2, 6.1), (2.0, 1.0), 0.4), shape);
+    let mean = values(heatmap_stats(heatmaps.clone()).mean);
+    let loss = StarLossConfig {
+        distance: Distance::Wing,
+        ..Default::default()
+    }
+    .init();
+    for (off, still) in [(5e-4, true), (5e-3, false)] {
+        let target = [mean[0] + off, mean[1] - 0.5 * off];
+        let target = tensor64(&target, [1, 1, 2]).require_grad();
+        let value = loss.forward(heatmaps.clone(), target.clone());
+        let gradient = values(target.grad(&value.backward()).unwrap());
+        assert_eq!(gradient == [0.0; 2], still, "{off}: {gradient:?}");
+    }
+}
+
+#[test]
 fn point_losses_are_finite_and_still_at_the_target() {
     let at = [0.2, -0.3, 0.0, 0.0];
     let run = |loss: &dyn Fn(Tensor<Ad, 3>, Tensor<Ad, 3>) -> Tensor<Ad, 1>| {
@@ -634,6 +670,24 @@ fn isotropic_maps_have_no_rotation_gradient() {
     let (loss, gradient) = loss_of(config, &map, 16, (-1.0 / 15.0, -1.0 / 15.0));
     assert!(loss < 1e-6, "{loss}");
     assert!(gradient.iter().all(|g| g.abs() < 1e-3), "{gradient:?}");
+}
+
+#[test]
+fn a_slightly_longer_map_has_a_direction() {
+    // All four neighbours of a pixel, those above and below a little heavier; the rounding of f32 is a thousand times less.
+    let map = map_of(16, 16, |y, x| match (y, x) {
+        (6 | 8, 7) => 1.0005,
+        (7, 6 | 8) => 1.0,
+        _ => 0.0,
+    });
+    let found = heatmap_stats(tensor::<Inner, 4>(&map, [1, 1, 16, 16]));
+    let (axis, large, small) = (
+        values(found.axis),
+        values(found.large)[0],
+        values(found.small)[0],
+    );
+    assert!(axis[0].abs() < 0.01 && axis[1].abs() > 0.999, "{axis:?}");
+    assert!((large / small - 1.0005).abs() < 1e-5, "{large} / {small}");
 }
 
 #[test]

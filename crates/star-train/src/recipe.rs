@@ -499,6 +499,35 @@ mod tests {
     }
 
     #[test]
+    fn the_network_is_the_one_asked_for() {
+        for stacks in [1, 3] {
+            let recipe = with(&[
+                &format!("model.stacks={stacks}"),
+                "model.channels=16",
+                "model.stem=8",
+                "model.input_size=128",
+                "model.coord=false",
+                "model.aam=false",
+            ])
+            .expect("all keys exist");
+            let layout = recipe.layout().expect("built in");
+            let config = recipe.net_config(&layout);
+            assert_eq!(
+                (config.points, config.edges.len()),
+                (layout.points, layout.edges.len())
+            );
+            assert_eq!(
+                (config.stacks, config.channels, config.stem),
+                (stacks, 16, 8)
+            );
+            assert_eq!(
+                (config.input_size, config.coord, config.aam),
+                (128, false, false)
+            );
+        }
+    }
+
+    #[test]
     fn unknown_keys_and_bad_values_are_refused_by_name() {
         for (setting, named) in [
             ("train.epoch=3", "epoch"),

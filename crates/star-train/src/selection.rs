@@ -70,3 +70,50 @@ pub fn provenance(best: &EpochRecord, recipe: &Recipe) -> String {
         recipe.selection_name(),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use burn::backend::{Autodiff, Flex};
+    use star_model::StarNetConfig;
+
+    use super::*;
+    use crate::{begin::adam, checkpoint::Position};
+
+    #[test]
+    fn the_best_epoch_stays_until_one_is_better() {
+        let net = StarNetConfig::new(2, Vec::new())
+            .with_stacks(1)
+            .with_channels(4)
+            .with_stem(4)
+            .with_input_size(64)
+            .with_aam(false)
+            .init::<Autodiff<Flex>>(&Default::default());
+        let mut state = TrainState {
+            ema: net.valid().unshared(),
+            adam: adam(),
+            best: None,
+            position: Position::default(),
+            net,
+        };
+        for (epoch, raw, ema, best) in [
+            (1, f64::NAN, f64::NAN, None),
+            (2, f64::INFINITY, f64::INFINITY, None),
+            (3, 0.3, 0.4, Some(3)),
+            (4, 0.2, 0.25, Some(4)),
+            (5, 0.2, 0.2, Some(4)),
+            (6, 0.5, 0.4, Some(4)),
+            (7, 0.3, 0.1, Some(7)),
+            (8, f64::NAN, 0.2, Some(7)),
+        ] {
+            let record = EpochRecord {
+                nme: Some(raw),
+                nme_ema: Some(ema),
+                ..EpochRecord::new(epoch, epoch)
+            };
+            keep_if_best(&mut state, &record);
+            let kept = state.position.best.as_ref().map(|record| record.epoch);
+            assert_eq!(kept, best, "after epoch {epoch}");
+            assert_eq!(state.best.is_some(), best.is_some());
+        }
+    }
+}

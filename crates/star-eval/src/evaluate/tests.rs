@@ -142,6 +142,60 @@ fn missed_faces_are_failures_in_figures_of_their_own() {
 }
 
 #[test]
+fn errors_along_and_across_a_contour_are_told_apart() {
+    /// One face whose contours all go up to the right at 3 : 4.
+    struct Sloping(Blank);
+
+    impl FaceSource for Sloping {
+        fn layout(&self) -> &Layout {
+            self.0.layout()
+        }
+        fn len(&self) -> usize {
+            1
+        }
+        fn name(&self, index: usize) -> String {
+            self.0.name(index)
+        }
+        fn face(&self, index: usize) -> Result<Face, DataError> {
+            self.0.face(index)
+        }
+        fn tangents(&self, _: usize) -> Option<Vec<Option<Point>>> {
+            Some(vec![Some(Point::new(0.6, 0.8)); self.layout().points])
+        }
+    }
+
+    let layout = Layout::builtin("cofw29").expect("built in");
+    let norm = layout.norm(None).expect("a norm").clone();
+    let truth: Vec<Point> = (0..layout.points)
+        .map(|i| Point::new(i as f64, 0.0))
+        .collect();
+    let moved = |dx: f64, dy: f64| -> Vec<Point> {
+        let moved = truth.iter().map(|p| Point::new(p.x + dx, p.y + dy));
+        moved.collect()
+    };
+    // 10 along the contour and 5 across it.
+    let face = PredictedFace {
+        index: 0,
+        name: "0.jpg".into(),
+        predicted: moved(10.0 * 0.6 - 5.0 * 0.8, 10.0 * 0.8 + 5.0 * 0.6),
+        covariance: vec![Covariance::default(); layout.points],
+        annotated: moved(0.0, 2.0),
+        truth: Some(truth.clone()),
+        matrix: Affine::IDENTITY,
+    };
+    let set = EvalSet {
+        title: "faces".into(),
+        faces: Arc::new(Sloping(Blank(layout, 1))),
+    };
+    let found = truth_scores(&[face], &set, &norm).expect("the truth is known");
+    let unit = norm.distance(&truth);
+    near(found.nme * unit, 125f64.sqrt());
+    near(found.along * unit, 10.0);
+    near(found.across * unit, 5.0);
+    near(found.annotations * unit, 2.0);
+}
+
+#[test]
 fn scores_read_back_what_they_wrote() {
     for scores in [
         scores(&[0.02, f64::NAN, 0.04, f64::INFINITY], &[2]),
