@@ -4,6 +4,8 @@
 
 mod book;
 mod ci;
+#[cfg(test)]
+mod documents;
 mod star;
 mod test;
 
