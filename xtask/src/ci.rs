@@ -3,13 +3,15 @@
 use std::process::ExitCode;
 
 use crate::{
-    star::{CPU_FEATURES, cargo, root, target},
+    star::{CPU_FEATURES, cargo, is_installed, root, target},
     test,
 };
 
 pub fn run(_args: &[String]) -> Result<ExitCode, String> {
     step("formatting");
     cargo(&["fmt", "--all", "--check"])?;
+    step("licences and advisories");
+    check_dependencies()?;
     step("clippy");
     cargo(&[
         "clippy",
@@ -37,6 +39,16 @@ pub fn run(_args: &[String]) -> Result<ExitCode, String> {
     check_fuzz()?;
     step("tests");
     test::run(&[])
+}
+
+/// `cargo deny check` by deny.toml. It is no part of a toolchain and asks the network for advisories, so a machine without it is not held up.
+fn check_dependencies() -> Result<(), String> {
+    if !is_installed("cargo-deny") {
+        println!("skipped: cargo-deny is not installed (cargo install cargo-deny)");
+        return Ok(());
+    }
+    // Which crate brings which: `cargo tree -i NAME` says it, of the one that matters.
+    cargo(&["deny", "check", "--hide-inclusion-graph"])
 }
 
 /// Compiles what `fuzz/` needs a nightly compiler to run. Its lock file is the workspace's: what is fuzzed is what is shipped, and

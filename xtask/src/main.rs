@@ -2,8 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+mod book;
 mod ci;
 mod dist;
+#[cfg(test)]
+mod documents;
 mod star;
 mod test;
 
@@ -19,16 +22,17 @@ cargo xtask COMMAND [OPTIONS]
   serve      a page in the browser, on this machine only: drop a photo or use the camera
   calibrate  how often annotated points lie inside the ellipses around predicted ones
   analyze    anisotropy of the heatmaps, point by point, and of the errors
-  prepare    a dataset as it is handed out -> lists that train and evaluate
+  prepare    a dataset as it is handed out -> annotation files that train and evaluate
   data       check an annotation file, look at what the network will see of it, time the loader
   model      look at a network, bring in published weights, take weights elsewhere
   bench      what inference, a training step and the loss cost here, by itself or beside PyTorch
   test       every test; `test golden` only those against the published program's vectors; `test --backend wgpu` that backend beside flex
   completions, man    completions for a shell, manual pages
   dist       an archive to hand out: the program, licences, completions, manual pages; and its checksum
-  ci         what CI runs: formatting, clippy, the GPU feature sets, tests
+  book       docs/ as a book with a search, in target/book; needs mdbook
+  ci         what CI runs: formatting, licences, clippy, the GPU feature sets, tests
 
-All but test, dist and ci are commands of the `star` program, which is built first, in release and with the backend that
+All but test, dist, book and ci are commands of the `star` program, which is built first, in release and with the backend that
 --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
 
 /// What is handed on to `star`.
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "ci" => ci::run(&rest),
         "dist" => dist::run(&rest),
+        "book" => book::run(&rest),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::{Command, ExitCode},
+    process::{Command, ExitCode, Stdio},
 };
 
 /// The features of star-cli that are backends.
@@ -114,6 +114,16 @@ pub fn cargo_with(args: &[&str], environment: &[(&str, &str)]) -> Result<(), Str
     } else {
         Err(format!("`cargo {}` failed", args.join(" ")))
     }
+}
+
+/// Whether a program is there and says its version.
+pub fn is_installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
 }
 
 #[cfg(test)]
