@@ -27,7 +27,7 @@ pub struct Contender {
     pub norm: String,
     /// FR and AUC threshold, a fraction.
     pub threshold: f64,
-    /// The faces' names and NMEs, fractions; None where the normalizer is zero, NaN where there are no finite landmarks.
+    /// The faces' names and NMEs, fractions; None where the normaliser is zero, NaN where there are no finite landmarks.
     pub faces: Vec<(String, Option<f64>)>,
     /// NME against the true landmarks; only synthetic faces have it.
     pub nme_truth: Option<f64>,
@@ -225,7 +225,7 @@ pub struct Comparison {
     pub nmes: Vec<Vec<f64>>,
     /// Names of the compared faces on which some contender has no finite landmarks.
     pub non_finite: Vec<String>,
-    /// Names of faces left out, because their normalizer is zero.
+    /// Names of faces left out, because their normaliser is zero.
     pub left_out: Vec<String>,
     /// How intervals were got.
     pub bootstrap: Bootstrap,

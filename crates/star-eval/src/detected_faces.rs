@@ -7,7 +7,7 @@ use star_data::{CropBox, CropRule, FaceSource, Norm, Point, Recropped, Subset};
 
 use star_infer::detect::{Detector, FaceBox};
 
-use crate::{error::EvalError, evaluate::MissedFaces, metrics::normalizer};
+use crate::{error::EvalError, evaluate::MissedFaces, metrics::normaliser};
 
 /// A detected face is the annotated one if their landmarks' boxes overlap at least this much (intersection over union).
 const LEAST_OVERLAP: f64 = 0.3;
@@ -85,7 +85,7 @@ pub struct FoundFaces {
     pub detected: Arc<dyn FaceSource>,
 }
 
-/// Counts the faces without a crop. `crops` has one entry for each face; those whose normalizer is zero are no failures.
+/// Counts the faces without a crop. `crops` has one entry for each face; those whose normaliser is zero are no failures.
 ///
 /// # Errors
 /// A face that cannot be read.
@@ -98,7 +98,7 @@ pub fn missed_faces(
     let mut missed = MissedFaces::default();
     for (index, _) in crops.iter().enumerate().filter(|(_, crop)| crop.is_none()) {
         missed.all += 1;
-        if normalizer(&source.face(index)?.landmarks, norm).is_some() {
+        if normaliser(&source.face(index)?.landmarks, norm).is_some() {
             missed.counted += 1;
             counts[index] = true;
         }

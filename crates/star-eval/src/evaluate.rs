@@ -14,7 +14,7 @@ use star_infer::readout::Readout;
 
 use crate::{
     error::EvalError,
-    metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published, nme, normalizer},
+    metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published, nme, normaliser},
     nan,
     protocol::Protocol,
 };
@@ -70,10 +70,10 @@ pub struct PredictedFace {
 pub struct FaceScore {
     /// Its image's name.
     pub image: String,
-    /// Fraction of the norm's distance; not finite without a normalizer or without finite landmarks.
+    /// Fraction of the norm's distance; not finite without a normaliser or without finite landmarks.
     #[serde(deserialize_with = "nan::read")]
     pub nme: f64,
-    /// Its normalizer is zero: no figure counts it.
+    /// Its normaliser is zero: no figure counts it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub excluded: bool,
     /// The same against the true landmarks, where they are known.
@@ -85,7 +85,7 @@ pub struct FaceScore {
     pub nme_truth: Option<f64>,
 }
 
-/// Figures of one set, over the faces that have a normalizer.
+/// Figures of one set, over the faces that have a normaliser.
 ///
 /// A face whose predicted landmarks are not finite is a failure (REFERENCE M4). It leaves the mean without a value, as NumPy's mean does:
 /// a mean over the other faces would make a network look better for failing. That mean is in `nme_finite`.
@@ -120,7 +120,7 @@ pub struct Scores {
     pub norm: String,
     /// Faces with a prediction, excluded ones too.
     pub faces: usize,
-    /// Faces that no figure counts, because their normalizer is zero (REFERENCE M5).
+    /// Faces that no figure counts, because their normaliser is zero (REFERENCE M5).
     pub excluded: Vec<String>,
     /// Faces without finite landmarks.
     #[serde(default)]
@@ -163,7 +163,7 @@ pub struct SubsetScores {
     pub auc: f64,
     /// Failure rate and area by the plain rule.
     pub plain: FailureAndAuc,
-    /// How many of its faces have a zero normalizer, and how many have no finite landmarks.
+    /// How many of its faces have a zero normaliser, and how many have no finite landmarks.
     #[serde(default)]
     pub excluded: usize,
     #[serde(default)]
@@ -179,7 +179,7 @@ pub struct SubsetScores {
 /// FR and AUC with each face that the detector missed counted as a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MissedScores {
-    /// The missed faces that are counted: those with a normalizer.
+    /// The missed faces that are counted: those with a normaliser.
     pub faces: usize,
     /// Failure rate and area by the plain rule.
     pub plain: FailureAndAuc,
@@ -192,7 +192,7 @@ pub struct MissedScores {
 pub struct MissedFaces {
     /// All of them.
     pub all: usize,
-    /// Those with a normalizer.
+    /// Those with a normaliser.
     pub counted: usize,
     /// The counted ones of each of the set's subsets.
     pub subsets: Vec<(String, usize)>,
@@ -310,7 +310,7 @@ pub fn score(
         .map(|f| FaceScore {
             image: f.name.clone(),
             nme: nme(&f.predicted, &f.annotated, norm),
-            excluded: normalizer(&f.annotated, norm).is_none(),
+            excluded: normaliser(&f.annotated, norm).is_none(),
             nme_truth: f.truth.as_ref().map(|t| nme(&f.predicted, t, norm)),
         })
         .collect();
@@ -398,7 +398,7 @@ fn truth_scores(faces: &[PredictedFace], set: &EvalSet, norm: &Norm) -> Option<T
     let (mut along, mut across) = (Vec::new(), Vec::new());
     for face in faces {
         let truth = face.truth.as_ref()?;
-        let Some(distance) = normalizer(truth, norm) else {
+        let Some(distance) = normaliser(truth, norm) else {
             continue;
         };
         nmes.push(nme(&face.predicted, truth, norm));
@@ -538,7 +538,7 @@ impl Scores {
         }
         if !self.excluded.is_empty() {
             remarks.push(format!(
-                "{} excluded from all figures because the normalizer is zero: {}",
+                "{} excluded from all figures because the normaliser is zero: {}",
                 count(&self.excluded),
                 self.excluded.join(", ")
             ));

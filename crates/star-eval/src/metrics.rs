@@ -11,7 +11,7 @@ const STEP: f64 = 1e-4;
 
 /// Mean distance between predicted and true points of one face over the norm's distance (a fraction, not per cent).
 ///
-/// Infinite or NaN where there is no [`normalizer`]: the caller excludes such faces and says so. NaN or infinite too where a predicted
+/// Infinite or NaN where there is no [`normaliser`]: the caller excludes such faces and says so. NaN or infinite too where a predicted
 /// point is: such a face is a failure (REFERENCE M4).
 pub fn nme(predicted: &[Point], truth: &[Point], norm: &Norm) -> f64 {
     let sum: f64 = predicted
@@ -23,7 +23,7 @@ pub fn nme(predicted: &[Point], truth: &[Point], norm: &Norm) -> f64 {
 }
 
 /// What a face's errors are divided by, in pixels; None where that is zero (REFERENCE M5) or not finite.
-pub fn normalizer(annotated: &[Point], norm: &Norm) -> Option<f64> {
+pub fn normaliser(annotated: &[Point], norm: &Norm) -> Option<f64> {
     let distance = norm.distance(annotated);
     (distance > 0.0 && distance.is_finite()).then_some(distance)
 }

@@ -10,6 +10,8 @@ use star_draw::ticks::compact;
 #[serde(rename_all = "lowercase")]
 pub enum BoxSource {
     /// The annotation file's crops.
+    // Written as `list` before.
+    #[serde(alias = "list")]
     Annotations,
     /// The boxes of the face detector.
     Detector,
@@ -19,6 +21,7 @@ pub enum BoxSource {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct BoxNoise {
     /// Standard deviation of centre and size, as a fraction of the crop's width.
+    #[serde(alias = "share")]
     pub fraction: f64,
     /// Decides the noise.
     pub seed: u64,
@@ -63,7 +66,7 @@ pub struct FaceCounts {
     pub found: usize,
     /// And without: the detector missed them.
     pub missed: usize,
-    /// Found faces that no figure counts, because their normalizer is zero.
+    /// Found faces that no figure counts, because their normaliser is zero.
     pub excluded: usize,
     /// Found faces without finite landmarks; they count as failures.
     pub non_finite: usize,
@@ -148,7 +151,7 @@ fn margin(crop: CropRule) -> String {
 impl FaceCounts {
     fn in_words(self) -> String {
         format!(
-            "{} asked, {} found, {} missed by the detector, {} excluded (zero normalizer), {} without finite landmarks",
+            "{} asked, {} found, {} missed by the detector, {} excluded (zero normaliser), {} without finite landmarks",
             self.asked, self.found, self.missed, self.excluded, self.non_finite
         )
     }

@@ -64,7 +64,7 @@ fn print(comparison: &Comparison) {
     );
     if !comparison.left_out.is_empty() {
         println!(
-            "left out, because their normalizer is zero: {}",
+            "left out, because their normaliser is zero: {}",
             comparison.left_out.join(", ")
         );
     }

@@ -18,7 +18,7 @@ use crate::{
     calibration::median,
     error::EvalError,
     evaluate::PredictedFace,
-    metrics::{nme, normalizer},
+    metrics::{nme, normaliser},
     quantile::quantile,
 };
 
@@ -131,7 +131,7 @@ pub struct Analysis {
     pub norm: String,
     /// Faces that were looked at.
     pub faces: usize,
-    /// Faces left out because their normalizer is zero.
+    /// Faces left out because their normaliser is zero.
     pub excluded: Vec<String>,
     /// Faces left out because their predicted landmarks are not finite.
     pub non_finite: Vec<String>,
@@ -168,7 +168,7 @@ struct Sight {
 /// Analyses predicted faces of a layout.
 ///
 /// # Errors
-/// When no face is left: none given, or none with a normalizer and finite landmarks.
+/// When no face is left: none given, or none with a normaliser and finite landmarks.
 pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, EvalError> {
     let norm = layout.norm(None)?;
     let (usable, left): (Vec<&PredictedFace>, Vec<_>) = faces.iter().partition(|face| {
@@ -177,7 +177,7 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Eva
             face.annotated.len(),
             face.covariance.len(),
         ];
-        whole == [layout.points; 3] && normalizer(&face.annotated, norm).is_some()
+        whole == [layout.points; 3] && normaliser(&face.annotated, norm).is_some()
     });
     let (kept, lost): (Vec<&PredictedFace>, Vec<_>) = (usable.into_iter()).partition(|face| {
         face.predicted
@@ -186,7 +186,7 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Eva
     });
     if kept.is_empty() {
         return Err(EvalError::Invalid(format!(
-            "there is no face to analyse: of {} faces {} have a zero normalizer, {} no finite landmarks",
+            "there is no face to analyse: of {} faces {} have a zero normaliser, {} no finite landmarks",
             faces.len(),
             left.len(),
             lost.len()

@@ -52,8 +52,8 @@ pub(super) struct Measured {
     pub points: Vec<PointFigures>,
 }
 
-/// Measures the faces, leaving out those whose normalizer is zero and predicted points that are not finite. None if no face has a
-/// normalizer.
+/// Measures the faces, leaving out those whose normaliser is zero and predicted points that are not finite. None if no face has a
+/// normaliser.
 pub(super) fn measure(faces: &[PredictedFace], norm: &Norm) -> Option<Measured> {
     let annotated: Vec<&[Point]> = faces.iter().map(|f| &f.annotated[..]).collect();
     let mean = mean_face(&annotated, norm)?;

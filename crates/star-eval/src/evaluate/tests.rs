@@ -26,12 +26,12 @@ impl FaceSource for Blank {
 }
 
 /// Scores of faces on a line, one pixel from point to point, all of whose predicted points are off by this fraction of the norm's distance.
-fn scores(errors: &[f64], without_normalizer: &[usize]) -> Scores {
+fn scores(errors: &[f64], without_normaliser: &[usize]) -> Scores {
     let layout = Layout::builtin("cofw29").expect("built in");
     let norm = layout.norm(None).expect("a norm").clone();
     let faces: Vec<PredictedFace> = (errors.iter().enumerate())
         .map(|(index, error)| {
-            let annotated: Vec<Point> = if without_normalizer.contains(&index) {
+            let annotated: Vec<Point> = if without_normaliser.contains(&index) {
                 vec![Point::default(); layout.points]
             } else {
                 (0..layout.points)
@@ -102,7 +102,7 @@ fn landmarks_that_are_not_finite_are_failures_and_take_no_part_in_the_mean() {
 }
 
 #[test]
-fn only_faces_without_a_normalizer_are_excluded() {
+fn only_faces_without_a_normaliser_are_excluded() {
     let found = scores(&[0.02, 0.02, 0.3, f64::NAN], &[1, 3]);
     assert_eq!(found.excluded, ["1.jpg", "3.jpg"]);
     assert!(found.non_finite.is_empty());
