@@ -77,7 +77,7 @@ mod tests {
     use star_model::StarNetConfig;
 
     use super::*;
-    use crate::{begin::adam, checkpoint::Position};
+    use crate::state::{Position, adam};
 
     #[test]
     fn the_best_epoch_stays_until_one_is_better() {
