@@ -60,9 +60,9 @@ pub struct StackOutput<B: Backend> {
     /// What the landmarks were read off: `[batch, points, S/4, S/4]`, not negative, not normalised.
     pub heatmaps: Tensor<B, 4>,
     /// `[batch, points, S/4, S/4]` in 0..1; only with `aam`.
-    pub points: Option<Tensor<B, 4>>,
+    pub point_maps: Option<Tensor<B, 4>>,
     /// `[batch, edges, S/4, S/4]` in 0..1; only with `aam`.
-    pub edges: Option<Tensor<B, 4>>,
+    pub edge_maps: Option<Tensor<B, 4>>,
 }
 
 impl StarNetConfig {
@@ -256,19 +256,19 @@ struct StackMaps<'a, B: Backend> {
 
 impl<B: Backend> StackMaps<'_, B> {
     fn output(self) -> StackOutput<B> {
-        let (heatmaps, points, edges) = match self.aam {
+        let (heatmaps, point_maps, edge_maps) = match self.aam {
             Some((aam, maps)) => (
                 aam.mask(&maps) * self.heatmaps,
-                Some(maps.points),
-                Some(maps.edges),
+                Some(maps.point_maps),
+                Some(maps.edge_maps),
             ),
             None => (self.heatmaps, None, None),
         };
         StackOutput {
             landmarks: decode(heatmaps.clone()),
             heatmaps,
-            points,
-            edges,
+            point_maps,
+            edge_maps,
         }
     }
 }

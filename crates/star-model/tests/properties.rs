@@ -68,9 +68,9 @@ fn every_kind_runs_and_gives_the_promised_shapes() {
             for output in &outputs {
                 assert_eq!(output.landmarks.dims(), [2, config.points, 2]);
                 assert_eq!(output.heatmaps.dims(), [2, config.points, side, side]);
-                assert_eq!(output.points.is_some(), config.aam);
-                assert_eq!(output.edges.is_some(), config.aam);
-                if let (Some(points), Some(edges)) = (&output.points, &output.edges) {
+                assert_eq!(output.point_maps.is_some(), config.aam);
+                assert_eq!(output.edge_maps.is_some(), config.aam);
+                if let (Some(points), Some(edges)) = (&output.point_maps, &output.edge_maps) {
                     assert_eq!(points.dims(), [2, config.points, side, side]);
                     assert_eq!(edges.dims(), [2, config.edges.len(), side, side]);
                 }

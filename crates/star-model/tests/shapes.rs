@@ -73,8 +73,8 @@ fn layers<B: Backend>(mode: Mode) {
     let e2h = E2h::<B>::new(3, &[vec![0, 1], vec![2]], &device);
     let aam = Aam::<B>::new(3, &[vec![0, 1], vec![2]], 2, 4, &device);
     let maps = |points, edges| AamMaps {
-        points: zeros::<B>(points),
-        edges: zeros::<B>(edges),
+        point_maps: zeros::<B>(points),
+        edge_maps: zeros::<B>(edges),
     };
     let plain = Hourglass::<B>::new(2, 4, Coords::Plain, &device);
     let boundary = Hourglass::<B>::new(2, 4, Coords::Boundary, &device);

@@ -92,8 +92,8 @@ impl Criterion {
                 }
             });
             for (maps, targets) in [
-                (&stack.points, &batch.point_maps),
-                (&stack.edges, &batch.edge_maps),
+                (&stack.point_maps, &batch.point_maps),
+                (&stack.edge_maps, &batch.edge_maps),
             ] {
                 if let (Some(maps), Some(targets)) = (maps, targets) {
                     rows.push(self.maps.per_sample(maps.clone(), targets.clone()));

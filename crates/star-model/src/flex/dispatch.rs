@@ -59,14 +59,16 @@ pub(crate) fn convolve_scale_relu<B: Backend>(
     let [bias, scale, shift] = [bias, scale, shift].map(|v| floats::<1>(as_ref(v)?));
     let (bias, scale, shift) = (bias?, scale?, shift?);
     let shape = conv_shape(&x, &weight);
+    let mut folded = Vec::with_capacity(weight.len());
     let per_output = weight.chunks_exact(weight.len() / scale.len());
-    let weight: Vec<f32> = (per_output.zip(scale.iter()))
-        .flat_map(|(weights, scale)| weights.iter().map(move |weight| weight * scale))
-        .collect();
+    for (weights, scale) in per_output.zip(scale.iter()) {
+        // A slice's length is known: `extend` writes whole vectors where collecting a `flat_map` goes number by number.
+        folded.extend(weights.iter().map(|weight| weight * scale));
+    }
     let bias: Vec<f32> = (bias.iter().zip(scale.iter()).zip(shift.iter()))
         .map(|((bias, scale), shift)| bias * scale + shift)
         .collect();
-    let y = conv::forward(&x, &weight, &bias, true, shape);
+    let y = conv::forward(&x, &folded, &bias, true, shape);
     let y = tensor::<4>(from_vec(y, shape.output_shape()));
     count(Kernel::ConvolutionNormRelu, own(y))
 }

@@ -78,9 +78,9 @@ pub struct Aam<B: Backend> {
 #[derive(Debug, Clone)]
 pub struct AamMaps<B: Backend> {
     /// `[batch, points, h, w]` in 0..1
-    pub points: Tensor<B, 4>,
+    pub point_maps: Tensor<B, 4>,
     /// `[batch, edges, h, w]` in 0..1
-    pub edges: Tensor<B, 4>,
+    pub edge_maps: Tensor<B, 4>,
 }
 
 impl<B: Backend> Aam<B> {
@@ -113,8 +113,8 @@ impl<B: Backend> Aam<B> {
     /// If there is no such stack, or the features have another number of channels.
     pub fn maps(&self, stack: usize, features: Tensor<B, 4>, mode: Mode) -> AamMaps<B> {
         AamMaps {
-            points: sigmoid(self.out_pointmaps[stack].forward(features.clone(), mode)),
-            edges: sigmoid(self.out_edgemaps[stack].forward(features, mode)),
+            point_maps: sigmoid(self.out_pointmaps[stack].forward(features.clone(), mode)),
+            edge_maps: sigmoid(self.out_edgemaps[stack].forward(features, mode)),
         }
     }
 
@@ -123,15 +123,15 @@ impl<B: Backend> Aam<B> {
     /// # Panics
     /// If the maps are not those of one batch, or not as many as there are points and edges.
     pub fn mask(&self, maps: &AamMaps<B>) -> Tensor<B, 4> {
-        let of_edges = self.e2h_transform.forward(maps.edges.clone());
-        let (edges, points) = (maps.edges.dims(), maps.points.dims());
+        let of_edges = self.e2h_transform.forward(maps.edge_maps.clone());
+        let (edges, points) = (maps.edge_maps.dims(), maps.point_maps.dims());
         assert_shapes(
             of_edges.dims() == points,
             "mask",
             "point and edge maps must be of one batch, one size and this layout",
             &[("points", &points), ("edges", &edges)],
         );
-        of_edges * maps.points.clone()
+        of_edges * maps.point_maps.clone()
     }
 
     /// What the maps add to the next stack's input, `[batch, channels, h, w]`.
@@ -140,15 +140,15 @@ impl<B: Backend> Aam<B> {
     /// If stack `stack` is the last one or there is none, if the maps are not those of one batch, or not as many as there are
     /// points and edges.
     pub fn merge(&self, stack: usize, maps: AamMaps<B>, mode: Mode) -> Tensor<B, 4> {
-        let (points, edges) = (maps.points.dims(), maps.edges.dims());
+        let (points, edges) = (maps.point_maps.dims(), maps.edge_maps.dims());
         assert_shapes(
             (points[0], &points[2..]) == (edges[0], &edges[2..]),
             "merge",
             "point and edge maps must be of one batch and one size",
             &[("points", &points), ("edges", &edges)],
         );
-        self.merge_pointmaps[stack].forward(maps.points, mode)
-            + self.merge_edgemaps[stack].forward(maps.edges, mode)
+        self.merge_pointmaps[stack].forward(maps.point_maps, mode)
+            + self.merge_edgemaps[stack].forward(maps.edge_maps, mode)
     }
 
     pub(crate) fn unshared(&self) -> Self {

@@ -122,8 +122,8 @@ fn compare<B: Backend>(
 fn maps<B: Backend>(output: &StackOutput<B>, field: &str) -> Tensor<B, 4> {
     match field {
         "fusion" => output.heatmaps.clone(),
-        "pointmaps" => output.points.clone().expect("point maps"),
-        _ => output.edges.clone().expect("edge maps"),
+        "pointmaps" => output.point_maps.clone().expect("point maps"),
+        _ => output.edge_maps.clone().expect("edge maps"),
     }
 }
 

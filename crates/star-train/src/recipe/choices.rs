@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{DataSource, LandmarkLoss, Recipe, Selection, refuse};
+use super::{DataSource, LandmarkLoss, Recipe, Selection, check::refuse};
 use crate::error::TrainError;
 
 /// A choice, and the keys that have no effect where it is made.
