@@ -38,6 +38,31 @@ fn folder() -> Folder {
     folder
 }
 
+#[test]
+fn an_image_is_not_replaced_by_its_drawing() {
+    let folder = folder();
+    let before = std::fs::read(folder.join("none.png")).expect("an image");
+    let output = predict(&folder, &["none.png", "--out", "."]);
+    assert!(!output.status.success());
+    let message = text(&output.stderr);
+    assert!(message.contains("none.png"), "{message}");
+    assert_eq!(
+        std::fs::read(folder.join("none.png")).expect("an image"),
+        before
+    );
+    succeed(&folder, &["none.png", "--out", ".", "--overlay", "none"]);
+    assert!(folder.join("none.json").is_file());
+}
+
+#[test]
+fn a_folder_for_images_needs_an_annotation_file() {
+    let folder = folder();
+    let output = predict(&folder, &["none.png", "--images", "."]);
+    assert!(!output.status.success());
+    let message = text(&output.stderr);
+    assert!(message.contains("--annotations"), "{message}");
+}
+
 /// The astronaut's face and little around it.
 fn portrait() -> RgbImage {
     let whole = image::load_from_memory(include_bytes!("../../../docs/astronaut.jpg"));

@@ -177,6 +177,12 @@ impl Args {
                 "--sigma is the size of the ellipses, and none are drawn. Add `ellipses` to --draw (and --overlay png), or leave --sigma out.",
             );
         }
+        // clap would say so too, were it not that images and annotations exclude each other.
+        if self.images.is_some() && self.annotations.is_none() {
+            return refuse(
+                "--images is where the paths in an annotation file start, and there is none. Add --annotations TSV, or leave --images out.",
+            );
+        }
         if self.annotations.is_some() && self.margin.is_some() && self.passes == 1 {
             return refuse(
                 "--margin has no effect: the crops of --annotations are the annotation file's own. Add --passes 2 to crop again around the \

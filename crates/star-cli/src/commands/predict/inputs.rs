@@ -116,7 +116,8 @@ fn collect(folder: &Path, out: Option<&Path>, found: &mut Vec<PathBuf>) -> Resul
             if out.is_none() || fs::canonicalize(&path).ok().as_deref() != out {
                 collect(&path, out, found)?;
             }
-        } else if is_image(&path) {
+        } else if is_image(&path) && path.is_file() {
+            // No pipes or devices: nobody named them, and they may never end.
             found.push(path);
         }
     }

@@ -21,7 +21,7 @@ use super::{
     done::Done,
     names::Names,
 };
-use crate::error::{CliError, write_file};
+use crate::error::{CliError, refuse_overwriting, write_file};
 
 /// What became of an image, for people.
 pub struct Written {
@@ -118,6 +118,10 @@ impl<'a> Output<'a> {
     }
 
     fn write_one(&self, done: &Done, files: &Files) -> Result<Written, CliError> {
+        if self.args.overlay.contains(&OverlayFormat::Png) {
+            let drawing = self.args.out.join(format!("{}.png", files.name));
+            refuse_overwriting(&drawing, &[&done.path])?;
+        }
         let mut written = Vec::new();
         let mut path = |name: &str, ending: &str| {
             let path = self.args.out.join(format!("{name}.{ending}"));
