@@ -16,7 +16,7 @@
 //! ```
 //!
 //! [`Landmarker`] is the door: from a network that ships or a weights file, faces found or given, single images, batches or video. Behind it
-//! lie the [detector](detect), the [network's read-out](predict), [tracking](track) and the [weights file](weights_file). Points are in
+//! lie the [detector](detect), the [network's read-out](mod@predict), [tracking](track) and the [weights file](weights_file). Points are in
 //! image pixels with pixel centres at integers.
 
 #![forbid(unsafe_code)]

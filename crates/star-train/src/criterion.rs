@@ -12,7 +12,7 @@ use crate::recipe::{LandmarkLoss, LossRecipe};
 /// Kept by sample so that a loss that is not a number can be traced to its face without running anything again.
 #[derive(Clone, Debug)]
 pub struct LossTable<B: Backend> {
-    /// `[terms, batch]`, unweighted; rows in the order of [`Criterion::term_names`].
+    /// `[terms, batch]`, unweighted; rows in the order of the terms given to [`Criterion::forward`].
     pub values: Tensor<B, 2>,
 }
 

@@ -1,6 +1,6 @@
 //! The page about an evaluation that a person would rather look at than a log.
 //!
-//! [`write`] leaves a folder: `index.html`, which needs nothing else and no network; each of its plots as an SVG on white paper for
+//! [`write()`] leaves a folder: `index.html`, which needs nothing else and no network; each of its plots as an SVG on white paper for
 //! a text; each of its tables as CSV; and `scores.json`, which [`compare`](crate::compare) reads.
 //! [`write_comparison`] does the same for several evaluations of the same faces.
 
