@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// One of the folders that 300-W is handed out in.
+#[cfg_attr(not(feature = "prepare"), allow(dead_code))]
 pub struct Part {
     /// What messages call it.
     pub name: &'static str,

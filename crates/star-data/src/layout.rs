@@ -414,12 +414,14 @@ impl Layout {
 }
 
 /// The 1-based lines of byte offsets that only grow: a text is gone through once, whatever is asked.
+#[cfg_attr(not(feature = "prepare"), allow(dead_code))]
 pub(crate) struct Lines<'a> {
     text: &'a str,
     at: usize,
     line: usize,
 }
 
+#[cfg_attr(not(feature = "prepare"), allow(dead_code))]
 impl<'a> Lines<'a> {
     pub(crate) fn of(text: &'a str) -> Self {
         Self {

@@ -37,6 +37,8 @@ pub mod coord;
 mod decoder;
 mod error;
 #[cfg(feature = "flex")]
+// Half of the kernels are gradients.
+#[cfg_attr(not(feature = "autodiff"), allow(dead_code))]
 mod flex;
 pub mod heads;
 pub mod hourglass;
