@@ -28,7 +28,7 @@ use crate::{
     writable::{check_file, check_folder},
 };
 
-/// The same disturbed crops at every call, so that figures compare.
+/// The same jittered crops at every call, so that figures compare.
 const BOX_NOISE_SEED: u64 = 0;
 
 /// Evaluate weights on annotated faces: NME, FR, AUC

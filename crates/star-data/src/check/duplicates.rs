@@ -9,7 +9,7 @@ const SAME_FACE: f64 = 0.5;
 
 type Complaint = (usize, Kind, String, String);
 
-/// For each face that is the same as an earlier one, or whose image an earlier list has: its number and what is wrong, once for
+/// For each face that is the same as an earlier one, or whose image an earlier annotation file has: its number and what is wrong, once for
 /// each kind.
 pub(super) fn complaints(
     entries: &[Entry],

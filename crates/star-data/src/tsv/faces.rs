@@ -164,7 +164,7 @@ impl FaceSource for TsvFaces {
             .collect();
         margins.sort_by(f64::total_cmp);
         match margins.get(margins.len() / 2) {
-            // Three digits: lists are rounded, and the rule is for people too.
+            // Three digits: annotation files are rounded, and the rule is for people too.
             Some(margin) => CropRule {
                 margin: (margin * 1000.0).round() / 1000.0,
                 ..side

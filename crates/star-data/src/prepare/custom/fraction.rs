@@ -1,4 +1,4 @@
-//! A seeded fraction of the images, or of groups of them, as the test annotation file, for files that name no splits.
+//! A seeded fraction of the images, or of groups of them, as the test set, for files that name no splits.
 
 use super::{TRAIN, found::Found};
 use crate::{
@@ -26,7 +26,7 @@ enum Shared<'a> {
     Group(&'a str),
 }
 
-/// Moves a fraction of the images to the test annotation file, and where the file has groups, a fraction of the groups. Faces of one image stay together,
+/// Moves a fraction of the images to the test set, and where the file has groups, a fraction of the groups. Faces of one image stay together,
 /// also when it is there under two names, and so do those of one group.
 ///
 /// # Errors
@@ -52,7 +52,7 @@ pub(super) fn assign(
     let count = groups.iter().max().map_or(0, |last| last + 1);
     let (train, test) = split_held_out(&groups, HoldOut::Fraction(fraction), seed).map_err(|e| {
         DataError::Invalid(format!(
-            "a test fraction of {fraction} of {count} {what}: {e}. Give --test-fraction 0 for no test annotation file."
+            "a test fraction of {fraction} of {count} {what}: {e}. Give --test-fraction 0 for no test.tsv."
         ))
     })?;
     for &face in &train {
