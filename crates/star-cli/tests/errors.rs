@@ -145,6 +145,81 @@ fn weights_that_are_not_numbers() {
     assert_says(&folder.fail(&predict), &["nan.safetensors", "not finite"]);
 }
 
+/// A file whose layout was exchanged: its points would be called what they are not.
+#[test]
+fn a_layout_that_is_not_the_networks_is_refused() {
+    let folder = trained();
+    let bytes = std::fs::read(folder.join(WEIGHTS)).expect("weights");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("8 bytes")) as usize;
+    let mut header: serde_json::Value =
+        serde_json::from_slice(&bytes[8..8 + length]).expect("JSON");
+    for (layout, says) in [("wflw98", "29 points"), ("cofw29", "other points on them")] {
+        let path = format!(
+            "{}/../../configs/layouts/{layout}.toml",
+            env!("CARGO_MANIFEST_DIR")
+        );
+        let text = std::fs::read_to_string(path).expect("a layout");
+        // Of a layout with as many points: others on an edge.
+        let changed = text.replacen("points = [0, 4, 2, 5]", "points = [0, 4, 2, 6]", 1);
+        assert!(layout != "cofw29" || changed != text, "{text}");
+        let text = changed;
+        let own = header["__metadata__"]["star"].as_str().expect("ours");
+        let mut own: serde_json::Value = serde_json::from_str(own).expect("JSON");
+        assert!(own["star.layout"].is_string(), "{own}");
+        own["star.layout"] = text.into();
+        header["__metadata__"]["star"] = own.to_string().into();
+        let text = header.to_string();
+        let mut changed = (text.len() as u64).to_le_bytes().to_vec();
+        changed.extend(text.as_bytes());
+        changed.extend(&bytes[8 + length..]);
+        folder.write("changed.safetensors", changed);
+        let message = folder.fail(&[
+            "predict",
+            "a.png",
+            "--box",
+            "1,1,9,9",
+            "--weights",
+            "changed.safetensors",
+        ]);
+        assert_says(&message, &["changed.safetensors", says]);
+    }
+}
+
+/// What could be read for ever, or waited for.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices_are_no_files() {
+    let folder = trained();
+    let made = std::process::Command::new("mkfifo")
+        .arg(folder.join("pipe"))
+        .status();
+    assert!(made.expect("mkfifo").success());
+    for args in [
+        &["data", "check", "pipe", "--layout", "cofw29"][..],
+        &["model", "info", "--weights", "pipe"],
+        &["model", "import", "/dev/zero"],
+        &["train", "--config", "pipe"],
+        &["eval", "--weights", WEIGHTS, "--annotations", "/dev/zero"],
+        &["compare", "pipe", "/dev/zero"],
+    ] {
+        assert_says(&folder.fail(args), &["a pipe, a socket or a device"]);
+    }
+    let output = folder.star(&[
+        "predict",
+        "pipe",
+        "/dev/zero",
+        "--weights",
+        WEIGHTS,
+        "--box",
+        "1,1,9,9",
+    ]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_says(
+        &support::text(&output.stderr),
+        &["pipe: is a pipe", "2 of 2 images were left out"],
+    );
+}
+
 #[test]
 fn recipes() {
     let folder = Folder::new();
@@ -199,6 +274,7 @@ fn boxes() {
         ("1,2,3", "three numbers"),
         ("1,2,0,4", "above 0"),
         ("1,2,x,4", "not a number"),
+        ("-9,2,1e30,4", "is in no image"),
     ] {
         let output = predict(b);
         let message = support::text(&output.stderr);

@@ -670,3 +670,38 @@ fn without_weights_the_built_in_ones_find_a_face() {
     let document = json(&folder, "predictions/astronaut.json");
     assert_eq!(document["layout"], "ibug68");
 }
+
+#[test]
+fn an_image_that_is_cut_off_is_told() {
+    let folder = folder();
+    let whole = read(&folder, "face.jpg");
+    folder.write("cut.jpg", &whole[..whole.len() / 2]);
+    let output = predict(&folder, &["cut.jpg", "--box", "100,60,200,200"]);
+    assert!(output.status.success());
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("warning: cut.jpg: the file is cut off"),
+        "{said}"
+    );
+}
+
+/// Finite weights whose sums are not: no file has NaN for a place, and the exit code says so.
+#[test]
+fn landmarks_that_are_not_numbers_are_an_error() {
+    let folder = folder();
+    let mut weights = read(&folder, "w");
+    let header = u64::from_le_bytes(weights[..8].try_into().expect("8 bytes")) as usize;
+    for number in weights[8 + header..].chunks_exact_mut(4) {
+        number.copy_from_slice(&1e37f32.to_le_bytes());
+    }
+    folder.write("w", weights);
+    let output = predict(&folder, &["face.jpg", "--box", "100,60,200,200"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("error: face.jpg: the network's landmarks are not numbers"),
+        "{said}"
+    );
+    assert!(!folder.join("predictions/face.json").exists());
+    assert!(!folder.join("predictions/face.png").exists());
+}

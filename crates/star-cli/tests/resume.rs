@@ -191,6 +191,61 @@ fn a_checkpoint_of_another_network_is_refused() {
     assert_says(&message, &["another network", "config.toml"]);
 }
 
+/// Whoever edits a stopped run's recipe gets what they meant, or is told why not.
+#[test]
+fn a_recipe_that_was_edited_is_held_against_the_checkpoint() {
+    let folder = Folder::new();
+    stopped(&train(&folder, "run", &["--stop-after", "2"]));
+    let config = text(&read(&folder, "run/config.toml"));
+    let resume = ["train", "--resume", "run", "--stop-after", "3"];
+    for (from, to, key) in [
+        ("seed = 0", "seed = 7", "seed = 7"),
+        ("batch_size = 8", "batch_size = 4", "train.batch_size = 4"),
+        ("held_out = 0.2", "held_out = 0.3", "data.held_out = 0.3"),
+    ] {
+        assert!(config.contains(from), "{config}");
+        folder.write("run/config.toml", config.replacen(from, to, 1));
+        assert_says(&folder.fail(&resume), &[key, "set it back"]);
+    }
+    folder.write(
+        "run/config.toml",
+        config.replacen("epochs = 3", "epochs = 4", 1),
+    );
+    let said = stopped(&folder.star(&resume));
+    assert_says(&said, &["train.epochs is now 4, it was 3"]);
+    // What was done cannot be stopped before.
+    for step in ["3", "1"] {
+        let message = folder.fail(&["train", "--resume", "run", "--stop-after", step]);
+        assert_says(&message, &["has done 3 steps"]);
+    }
+    assert_eq!(lines(&folder, "run/steps.jsonl").len(), 3);
+}
+
+#[test]
+fn a_run_that_is_trained_cannot_be_resumed_beside_it() {
+    let folder = Folder::new();
+    folder.write("tiny.toml", TINY);
+    let args = ["train", "--config", "tiny.toml", "--out", "run"];
+    let long = ["--set", "train.epochs=100000"];
+    let mut running = folder
+        .command(&[&args[..], &long].concat())
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .expect("star starts");
+    let started = std::time::Instant::now();
+    while !folder.join("run/steps.jsonl").exists() {
+        assert!(started.elapsed().as_secs() < 120, "it does not train");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let output = folder.star(&["train", "--resume", "run"]);
+    running.kill().expect("it runs");
+    running.wait().expect("it ends");
+    assert_says(&text(&output.stderr), &["by another process"]);
+    assert_eq!(output.status.code(), Some(1));
+    // A lock ends with the process, however that ends.
+    stopped(&folder.star(&["train", "--resume", "run", "--stop-after", "1000"]));
+}
+
 /// 41 faces to train on in batches of 8: the last batch is one face, which batch norm cannot use at 64 pixels.
 #[test]
 fn losses_before_a_last_batch_of_one_face_are_read() {

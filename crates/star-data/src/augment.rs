@@ -76,7 +76,7 @@ impl AugmentConfig {
     /// Checks the rates and the spreads once, so that drawing cannot fail.
     ///
     /// # Errors
-    /// When a rate is not in [0, 1] or a spread is negative or not finite; the message names it.
+    /// When a rate is not in [0, 1] or a spread is negative or beyond all use; the message names it.
     pub fn validate(&self) -> Result<(), DataError> {
         for (name, rate) in [
             ("probability", self.probability),
@@ -93,14 +93,15 @@ impl AugmentConfig {
                 )));
             }
         }
-        for (name, spread) in [
-            ("rotation_degrees", self.rotation_degrees),
-            ("scale", self.scale),
-            ("shift", self.shift),
+        // Above these no face is left in the crop.
+        for (name, spread, limit) in [
+            ("rotation_degrees", self.rotation_degrees, 180.0),
+            ("scale", self.scale, 1.0),
+            ("shift", self.shift, 1.0),
         ] {
-            if !(spread.is_finite() && spread >= 0.0) {
+            if !(0.0..=limit).contains(&spread) {
                 return Err(DataError::Invalid(format!(
-                    "augmentation spread `{name}` is {spread}; it must be 0 or more"
+                    "augmentation spread `{name}` is {spread}; it must be from 0 to {limit}"
                 )));
             }
         }

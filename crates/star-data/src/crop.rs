@@ -2,7 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{affine::Affine, error::DataError, point::Point};
+use crate::{
+    affine::Affine,
+    error::DataError,
+    point::{MAX_COORDINATE, Point},
+};
 
 /// The width of a crop of scale 1, in pixels of the original image; a convention of the published annotation files.
 pub const CROP_UNIT: f64 = 200.0;
@@ -102,7 +106,7 @@ impl CropRule {
     /// The crop of a box with its top left corner at (x, y), in pixels of the image.
     ///
     /// # Errors
-    /// When the box has no area, something is not finite, or the margin is not positive.
+    /// When the box has no area or is beyond all images, something is not finite, or the margin is not positive.
     pub fn crop_of_box(&self, x: f64, y: f64, w: f64, h: f64) -> Result<CropBox, DataError> {
         if !(self.margin.is_finite() && self.margin > 0.0) {
             return Err(DataError::Invalid(format!(
@@ -119,6 +123,15 @@ impl CropRule {
         if !usable || ![x, y, w, h].iter().all(|v| v.is_finite()) {
             return Err(DataError::Invalid(format!(
                 "a face box of {w} x {h} pixels at ({x}, {y}) has no area to crop"
+            )));
+        }
+        if ![x, y, w * self.margin, h * self.margin]
+            .iter()
+            .all(|v| v.abs() <= MAX_COORDINATE)
+        {
+            return Err(DataError::Invalid(format!(
+                "a face box of {w} x {h} pixels at ({x}, {y}), margin {}, is in no image: nothing may be beyond {MAX_COORDINATE} pixels",
+                self.margin
             )));
         }
         Ok(CropBox {

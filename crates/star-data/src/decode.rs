@@ -35,13 +35,22 @@ pub struct Decoded {
     pub truncated: bool,
 }
 
+/// As [`decode_file_reporting`], for who does not mind an image that is cut off.
+///
+/// # Errors
+/// As [`decode_file_reporting`].
+pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
+    decode_file_reporting(path).map(|decoded| decoded.image)
+}
+
 /// Reads an image file: see [`decode_reporting`].
 ///
 /// # Errors
 /// When the file cannot be read, and as [`decode_reporting`].
-pub fn decode_file(path: &Path) -> Result<RgbImage, DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
-    decode_bytes(&bytes, path)
+pub fn decode_file_reporting(path: &Path) -> Result<Decoded, DataError> {
+    let bytes =
+        star_files::read_file(path, star_files::IMAGE).map_err(|e| DataError::io(path, e))?;
+    decode_reporting(&bytes, path)
 }
 
 /// As [`decode_reporting`], for who does not mind an image that is cut off.

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use toml::Spanned;
 
 use crate::{
-    error::{DataError, shorten_message},
+    error::{DataError, plain_words, shorten_message},
     point::Point,
 };
 
@@ -104,7 +104,8 @@ struct LayoutFile {
     points: Spanned<usize>,
     threshold: Spanned<f64>,
     flip_offset: Spanned<f64>,
-    mirror: Vec<Spanned<[usize; 2]>>,
+    // Not an array of 2: of a longer list `toml` takes the first two and drops the rest.
+    mirror: Vec<Spanned<Vec<usize>>>,
     default_norm: Spanned<String>,
     norms: BTreeMap<String, Spanned<Norm>>,
     #[serde(default)]
@@ -153,7 +154,8 @@ impl Layout {
     /// When the file cannot be read, or does not describe a layout; the message names the line.
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+        let bytes =
+            star_files::read_file(path, star_files::TEXT).map_err(|e| DataError::io(path, e))?;
         Self::from_toml_bytes(&bytes, path)
     }
 
@@ -197,7 +199,7 @@ impl Layout {
         let file: LayoutFile = toml::from_str(text).map_err(|e| {
             fail(Complaint(
                 e.span().unwrap_or_default(),
-                e.message().to_string(),
+                plain_words(e.message()),
             ))
         })?;
         Self::check(file).map_err(fail)
@@ -224,14 +226,16 @@ impl Layout {
             ));
         }
         let threshold = *file.threshold.get_ref();
-        if !(threshold.is_finite() && threshold > 0.0) {
+        if !(threshold > 0.0 && threshold <= 1.0) {
             return Err(Complaint(
                 file.threshold.span(),
-                format!("threshold is {threshold}; it must be a positive number, such as 0.1"),
+                format!(
+                    "threshold is {threshold}; it must be a fraction above 0 and up to 1, such as 0.1 for 10 %"
+                ),
             ));
         }
         let flip_offset = *file.flip_offset.get_ref();
-        if !flip_offset.is_finite() {
+        if !(0.0..=1.0).contains(&flip_offset) {
             return Err(Complaint(
                 file.flip_offset.span(),
                 format!(
@@ -255,7 +259,15 @@ impl Layout {
         let mut mirror: Vec<usize> = (0..points).collect();
         let mut paired = vec![false; points];
         for pair in &file.mirror {
-            let [a, b] = *pair.get_ref();
+            let [a, b] = pair.get_ref()[..] else {
+                return Err(Complaint(
+                    pair.span(),
+                    format!(
+                        "a mirror pair has {} points; it has 2, such as [0, 16]",
+                        pair.get_ref().len()
+                    ),
+                ));
+            };
             for index in [a, b] {
                 in_range(&pair.span(), "a mirror pair", index)?;
                 if paired[index] || a == b {
@@ -363,7 +375,7 @@ impl Layout {
             flip_offset: at(self.flip_offset),
             mirror: (self.mirror.iter().enumerate())
                 .filter(|&(a, &b)| a < b)
-                .map(|(a, &b)| at([a, b]))
+                .map(|(a, &b)| at(vec![a, b]))
                 .collect(),
             default_norm: at(self.default_norm.clone()),
             norms: (self.norms.iter())

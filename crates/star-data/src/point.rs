@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Larger coordinates are taken for damage: no image that is decoded is nearly as wide.
+pub(crate) const MAX_COORDINATE: f64 = 1e6;
+
 /// A point (x, y) in pixels; pixel centres are at integers, x to the right, y down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Point {

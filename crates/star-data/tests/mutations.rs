@@ -411,13 +411,13 @@ fn text_that_repeats_itself_takes_no_more_than_a_few_times_its_size() {
             "no-items",
             json,
             format!("[{}0]", "0,".repeat(MANY)),
-            ":1: invalid type: integer `0`, expected struct Item; 101 of the first 101 rows",
+            ":1: invalid type: whole number `0`, expected a section of keys; 101 of the first 101 rows",
         ),
         (
             "empty-items",
             json,
             format!("[{}{{}}]", "{},".repeat(MANY)),
-            ":1: missing field `image`; 101 of the first 101 rows cannot be used",
+            ":1: missing key `image`; 101 of the first 101 rows cannot be used",
         ),
         (
             "unused",

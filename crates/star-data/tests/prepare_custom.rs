@@ -481,7 +481,7 @@ fn json_items_are_named_with_their_lines() {
     let expected: [(usize, &[&str]); 7] = [
         (4, &["string", "30"]),
         (5, &["2 points", "three has 3"]),
-        (6, &["missing field `image`"]),
+        (6, &["missing key `image`"]),
         (7, &["7"]),
         (8, &["split is empty"]),
         (9, &["0.png", "line 2"]),

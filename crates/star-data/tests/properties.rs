@@ -156,13 +156,31 @@ fn layout_mistakes_name_their_line() {
             "threshold = 0.1",
             "threshold = -1.0",
             "threshold",
-            "positive",
+            "above 0 and up to 1",
+        ),
+        (
+            "threshold = 0.1",
+            "threshold = 10",
+            "threshold",
+            "above 0 and up to 1",
+        ),
+        (
+            "mirror = [[0, 32]",
+            "mirror = [[0, 32, 5]",
+            "mirror",
+            "has 3 points",
+        ),
+        (
+            "mirror = [[0, 32]",
+            "mirror = [[0]",
+            "mirror",
+            "has 1 points",
         ),
         (
             "threshold = 0.1",
             "treshold = 0.1",
             "treshold",
-            "unknown field",
+            "unknown key",
         ),
         (
             "default_norm = \"ocular\"",
@@ -1070,6 +1088,10 @@ fn boxes_become_crops() {
     };
     let crop = mean.crop_of_box(0.0, 0.0, 100.0, 400.0).expect("crop");
     assert_eq!(crop.scale, 1.0);
+    // Nothing that the crop becomes may be where no image is.
+    for (x, w) in [(1e30, 9.0), (-1e30, 9.0), (5.0, 1e30), (5.0, f64::NAN)] {
+        assert!(mean.crop_of_box(x, 5.0, w, 9.0).is_err(), "{x} {w}");
+    }
     let points = [
         Point::new(10.0, 20.0),
         Point::new(110.0, 220.0),
@@ -1501,4 +1523,43 @@ fn images_of_every_kind_decode() {
             .to_string()
             .contains("exist.png")
     );
+}
+
+#[test]
+fn augmentation_that_leaves_no_face_is_refused_by_name() {
+    let published = AugmentConfig::default();
+    published.validate().expect("published");
+    for (name, config) in [
+        (
+            "scale",
+            AugmentConfig {
+                scale: 100.0,
+                ..published.clone()
+            },
+        ),
+        (
+            "shift",
+            AugmentConfig {
+                shift: f64::NAN,
+                ..published.clone()
+            },
+        ),
+        (
+            "rotation_degrees",
+            AugmentConfig {
+                rotation_degrees: 181.0,
+                ..published.clone()
+            },
+        ),
+        (
+            "blur",
+            AugmentConfig {
+                blur: 1.1,
+                ..published
+            },
+        ),
+    ] {
+        let error = config.validate().expect_err(name).to_string();
+        assert!(error.contains(&format!("`{name}`")), "{error}");
+    }
 }

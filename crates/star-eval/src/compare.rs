@@ -70,7 +70,7 @@ impl Contender {
     /// A path that is none of these; a file that does not hold scores (the message has its line).
     pub fn read(path: &Path) -> Result<Self, EvalError> {
         let (file, label) = locate(path)?;
-        let text = fs::read_to_string(&file).map_err(|e| EvalError::io(&file, e))?;
+        let text = star_files::read_text(&file).map_err(|e| EvalError::io(&file, e))?;
         let scores: ScoresFile = serde_json::from_str(&text).map_err(|e| {
             EvalError::Invalid(format!(
                 "{}: {e}. Give what `star eval --json` wrote, or a run folder.",
@@ -125,7 +125,8 @@ fn locate(path: &Path) -> Result<(PathBuf, String), EvalError> {
             |s| s.to_string_lossy().into_owned(),
         )
     };
-    if path.is_file() {
+    // What is there and is neither, such as a pipe, is refused when it is read.
+    if path.exists() && !path.is_dir() {
         // RUN/report/test.json is RUN's.
         let run = path
             .parent()

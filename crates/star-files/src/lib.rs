@@ -1,7 +1,8 @@
 //! Atomic writes: whoever reads a file sees the old one or the new one, never half of either, even after a power cut.
 //!
 //! The bytes go to a temporary file of a unique name in the same folder, are synced to disk, and the file is renamed; then the folder itself
-//! is synced. Several threads or processes may write files of one folder, or even one file, at the same time: the last rename wins.
+//! is synced. Several threads or processes may write files of one folder, or even one file, at the same time: the last rename wins. What is
+//! no file (a device, a pipe) cannot be replaced, and is written as it is. Whole files are read only if they are files and not too large.
 //!
 //! ```
 //! let folder = tempfile::tempdir()?;
@@ -14,13 +15,17 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod read;
+
 use std::{
     fs::{self, File},
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use tempfile::{Builder, NamedTempFile};
+
+pub use read::{IMAGE, LARGE, TEXT, ordinary, read_file, read_text};
 
 /// Writes `bytes` to `path`, replacing what is there.
 ///
@@ -29,7 +34,7 @@ use tempfile::{Builder, NamedTempFile};
 pub fn write_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = AtomicFile::create(path)?;
     file.write_all(bytes)?;
-    file.commit(path)
+    file.commit()
 }
 
 /// Writes a value as indented JSON with a line break at its end, replacing what is there.
@@ -44,14 +49,32 @@ pub fn write_json(path: &Path, value: &impl serde::Serialize) -> io::Result<()> 
 
 /// A file that is written bit by bit and appears under its name when it is committed; dropped before, it leaves nothing behind.
 #[derive(Debug)]
-pub struct AtomicFile(NamedTempFile);
+pub struct AtomicFile(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    /// Renamed to this path in the end.
+    New(NamedTempFile, PathBuf),
+    /// A device or a pipe: a file renamed to its name would take its place.
+    Stream(File),
+}
 
 impl AtomicFile {
-    /// Begins a file in the folder of `path`.
+    /// Begins a file that is to be at `path`. Where `path` is a symbolic link, what it points to is replaced, not the link.
     ///
     /// # Errors
     /// When the folder is not there or cannot be written.
     pub fn create(path: &Path) -> io::Result<Self> {
+        if fs::metadata(path).is_ok_and(|there| !there.is_file() && !there.is_dir()) {
+            let stream = fs::OpenOptions::new().write(true).open(path)?;
+            return Ok(Self(Kind::Stream(stream)));
+        }
+        let path = match fs::symlink_metadata(path) {
+            Ok(there) if there.is_symlink() => {
+                fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+            }
+            _ => path.to_owned(),
+        };
         let mut name = std::ffi::OsString::from(".");
         name.push(path.file_name().unwrap_or_default());
         name.push(".");
@@ -60,31 +83,38 @@ impl AtomicFile {
         // Temporary files are private by default; these become ordinary files, for which the user's umask decides.
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        builder.tempfile_in(folder_of(path)).map(Self)
+        let file = builder.tempfile_in(folder_of(&path))?;
+        Ok(Self(Kind::New(file, path)))
     }
 
-    /// Where the bytes are until the file is committed, for whoever wants to watch it grow.
-    pub fn temporary_path(&self) -> &Path {
-        self.0.path()
-    }
-
-    /// Puts the file on disk and in its place. `path` must be in the folder it was created for.
+    /// Puts the file on disk and in its place.
     ///
     /// # Errors
     /// When it cannot be synced or renamed; then nothing of it remains.
-    pub fn commit(self, path: &Path) -> io::Result<()> {
-        self.0.as_file().sync_all()?;
-        self.0.persist(path).map_err(|e| e.error)?;
-        sync_folder(folder_of(path))
+    pub fn commit(self) -> io::Result<()> {
+        match self.0 {
+            Kind::New(file, path) => {
+                file.as_file().sync_all()?;
+                file.persist(&path).map_err(|e| e.error)?;
+                sync_folder(folder_of(&path))
+            }
+            Kind::Stream(mut stream) => stream.flush(),
+        }
     }
 }
 
 impl Write for AtomicFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
+        match &mut self.0 {
+            Kind::New(file, _) => file.write(bytes),
+            Kind::Stream(stream) => stream.write(bytes),
+        }
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        match &mut self.0 {
+            Kind::New(file, _) => file.flush(),
+            Kind::Stream(stream) => stream.flush(),
+        }
     }
 }
 

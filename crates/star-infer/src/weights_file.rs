@@ -93,6 +93,22 @@ fn trained_net<B: Backend>(
         path: path.into(),
         what: "has no landmark layout inside. Published weights get one by `star model import X.pkl --layout NAME`.".into(),
     })?;
+    let layout = Layout::from_toml_str(layout, path)?;
+    let config = &loaded.config;
+    if layout.points != config.points || (config.aam && layout.edge_points() != config.edges) {
+        return Err(InferError::WeightsFile {
+            path: path.into(),
+            what: format!(
+                "its network has {} points and {} edges, but the layout inside, {}, has {} and {}, or other points on them: one of the \
+                 two was changed. Import the weights again with their own layout.",
+                config.points,
+                config.edges.len(),
+                layout.name,
+                layout.points,
+                layout.edges.len()
+            ),
+        });
+    }
     let crop = match loaded.extra.get(CROP_KEY) {
         None => CropRule::default(),
         Some(text) => serde_json::from_str(text).map_err(|e| InferError::WeightsFile {
@@ -104,7 +120,7 @@ fn trained_net<B: Backend>(
         crop,
         net: loaded.net,
         config: loaded.config,
-        layout: Layout::from_toml_str(layout, path)?,
+        layout,
         provenance: loaded
             .extra
             .get(PROVENANCE_KEY)

@@ -12,6 +12,8 @@ pub const FEATURE_STRIDE: usize = 4;
 pub const INNERMOST_STRIDE: usize = FEATURE_STRIDE << DEPTH;
 /// Far above every published network (4 stacks, 256 channels, 98 points): limits for numbers that come out of files.
 const MAX_STACKS: usize = 64;
+/// A face of this size takes about a gigabyte in the published network. It is the one number that weights do not bound by their own size.
+const MAX_INPUT_SIZE: usize = 1024;
 pub(crate) const MAX_COUNT: usize = 16_384;
 
 /// The network of STAR and ADNet (stacked hourglasses), by its numbers.
@@ -53,7 +55,7 @@ impl StarNetConfig {
             ("stacks", self.stacks, MAX_STACKS),
             ("channels", self.channels, MAX_COUNT),
             ("stem", self.stem, MAX_COUNT),
-            ("input_size", self.input_size, MAX_COUNT),
+            ("input_size", self.input_size, MAX_INPUT_SIZE),
             ("number of edges", self.edges.len(), MAX_COUNT),
         ] {
             if value > limit {

@@ -639,7 +639,7 @@ fn weights_files_that_claim_too_much_are_refused() {
             format!("{{\"a\":{{\"dtype\":\"F32\",\"shape\":{shape},\"data_offsets\":{offsets}}}}}");
         with_header(header.as_bytes(), &[0; 8])
     };
-    let cases: [(&str, Vec<u8>, &str); 18] = [
+    let cases: [(&str, Vec<u8>, &str); 19] = [
         (
             "channels",
             set("channels", (1u64 << 40).into()),
@@ -671,9 +671,15 @@ fn weights_files_that_claim_too_much_are_refused() {
             "holds another network than it describes: of ",
         ),
         (
+            // 7 GB for one face: the numbers in the file are no measure of it.
+            "large",
+            set("input_size", 16_384.into()),
+            "input_size is 16384, more than 1024",
+        ),
+        (
             "size",
             set("input_size", (1u64 << 40).into()),
-            "input_size is 1099511627776, more than 16384",
+            "input_size is 1099511627776, more than 1024",
         ),
         (
             "negative",

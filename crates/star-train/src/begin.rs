@@ -41,7 +41,7 @@ pub(crate) fn begin<B: AutodiffBackend>(
         let run = RunDir::create(&start.folder, setup.recipe, &start.launch)?;
         return first_figures(setup, run, state, observer);
     }
-    let run = RunDir::open(&start.folder)?;
+    let run = RunDir::resume(&start.folder)?;
     let Some(newest) = checkpoint::newest(&run, observer)? else {
         observer
             .message("the run stopped before its first checkpoint; it starts from its beginning");
@@ -50,7 +50,7 @@ pub(crate) fn begin<B: AutodiffBackend>(
         run.go_back_to(&state.position)?;
         return first_figures(setup, run, state, observer);
     };
-    let state = checkpoint::load(setup, &newest)?;
+    let state = checkpoint::load(setup, &newest, observer)?;
     run.keep_launch(&start.launch)?;
     run.go_back_to(&state.position)?;
     checkpoint::make_current(&newest, &run)?;

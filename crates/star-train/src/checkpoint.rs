@@ -61,7 +61,7 @@ pub(crate) fn save<B: AutodiffBackend>(
     disk::remove_folder(&partial)?;
     disk::create_folder(&partial)?;
 
-    let mut contents = Contents::of_network(&setup.config);
+    let mut contents = contents_of(setup)?;
     let mut write = |name: &str, bytes: Vec<u8>| -> Result<(), TrainError> {
         contents.add(name, &bytes);
         disk::write(&partial.join(name), &bytes)
@@ -174,16 +174,19 @@ fn aside(checkpoint: &Path) -> PathBuf {
 /// Reads a whole checkpoint of a run with this setup.
 ///
 /// # Errors
-/// A checkpoint of another network than the setup's.
+/// A checkpoint of another network than the setup's, or of a run that the setup would not continue.
 pub(crate) fn load<B: AutodiffBackend>(
     setup: &Setup<B>,
     folder: &Path,
+    observer: &mut dyn Observer,
 ) -> Result<TrainState<B>, TrainError> {
     let failed = |name: &str, message: String| TrainError::Checkpoint {
         path: folder.join(name),
         message,
     };
-    Contents::read(folder)?.must_be_of(&setup.config, folder)?;
+    for changed in Contents::read(folder)?.must_be_of(&contents_of(setup)?, folder)? {
+        observer.message(&format!("config.toml has changed: {changed}"));
+    }
     let position: Position = serde_json::from_slice(&read(&folder.join(POSITION))?)
         .map_err(|e| failed(POSITION, e.to_string()))?;
     let device = setup.device();
@@ -201,6 +204,10 @@ pub(crate) fn load<B: AutodiffBackend>(
         best,
         position,
     })
+}
+
+fn contents_of<B: AutodiffBackend>(setup: &Setup<B>) -> Result<Contents, TrainError> {
+    Contents::of_run(&setup.config, setup.recipe, setup.faces.train.len())
 }
 
 fn encode<B: Backend, R: Record<B> + 'static>(record: R) -> Result<Vec<u8>, TrainError> {

@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use serde::{Deserialize, Serialize};
+use star_data::error::plain_words;
 
 use crate::error::TrainError;
 
@@ -31,7 +32,7 @@ impl Launch {
                 TrainError::Invalid(format!(
                     "{}: {}. It says what the run was last started on; remove it to choose anew with --backend and --devices.",
                     path.display(),
-                    e.message().trim_end()
+                    plain_words(e.message())
                 ))
             }),
         }

@@ -1,8 +1,9 @@
 //! A run is a folder. Nothing needs the folder's name to be understood.
 
 use std::{
-    fs,
+    fs::{self, File, TryLockError},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde::Serialize;
@@ -16,25 +17,29 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
+    /// Held while the run is trained: the system takes it back however the process ends.
+    lock: Option<Arc<File>>,
 }
 
+/// What a run folder may hold before it has a recipe: a start that failed leaves them.
+const BEFORE_A_RUN: [&str; 5] = ["checkpoints", "weights", "report", "run.toml", "run.lock"];
+
 impl RunDir {
-    /// Makes a new run folder.
+    /// Makes a new run folder and takes it for this process.
     ///
     /// # Errors
-    /// When it already holds a run: nothing is ever overwritten.
+    /// When it already holds a run or other files: nothing is ever overwritten, and nothing mixed.
     pub fn create(
         root: impl Into<PathBuf>,
         recipe: &Recipe,
         launch: &Launch,
     ) -> Result<Self, TrainError> {
-        let run = Self { root: root.into() };
-        if run.config().exists() {
-            return Err(TrainError::Invalid(format!(
-                "{} already holds a run. Continue it with `--resume {0}`, or name another folder with --out.",
-                run.root.display()
-            )));
-        }
+        let mut run = Self::at(root);
+        run.refuse_files()?;
+        disk::create_folder(&run.root)?;
+        run.take()?;
+        // Another process may have had it until now.
+        run.refuse_files()?;
         for dir in [run.checkpoints(), run.weights(), run.report()] {
             disk::create_folder(&dir)?;
         }
@@ -49,7 +54,7 @@ impl RunDir {
     /// # Errors
     /// When it holds no run.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, TrainError> {
-        let run = Self { root: root.into() };
+        let run = Self::at(root);
         if !run.config().exists() {
             return Err(TrainError::Invalid(format!(
                 "{} is not a run: it has no config.toml. Give the folder that `star train` printed (runs/...).",
@@ -57,6 +62,69 @@ impl RunDir {
             )));
         }
         Ok(run)
+    }
+
+    /// Opens a run folder that exists, to go on with it, and takes it for this process.
+    ///
+    /// # Errors
+    /// When it holds no run, or another process trains it.
+    pub fn resume(root: impl Into<PathBuf>) -> Result<Self, TrainError> {
+        let mut run = Self::open(root)?;
+        run.take()?;
+        Ok(run)
+    }
+
+    fn at(root: impl Into<PathBuf>) -> Self {
+        Self {
+            root: root.into(),
+            lock: None,
+        }
+    }
+
+    fn refuse_files(&self) -> Result<(), TrainError> {
+        if self.config().exists() {
+            return Err(TrainError::Invalid(format!(
+                "{} already holds a run. Continue it with `--resume {0}`, or name another folder with --out.",
+                self.root.display()
+            )));
+        }
+        let entries = match fs::read_dir(&self.root) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(|e| TrainError::io(&self.root, e))?,
+        };
+        for entry in entries {
+            let name = entry
+                .map_err(|e| TrainError::io(&self.root, e))?
+                .file_name();
+            if !BEFORE_A_RUN.iter().any(|known| name == **known) {
+                return Err(TrainError::Invalid(format!(
+                    "{} is not empty: it holds {}. A run has a folder of its own; name a new one with --out.",
+                    self.root.display(),
+                    name.to_string_lossy()
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    /// Two processes that train one run would write over each other's checkpoints.
+    fn take(&mut self) -> Result<(), TrainError> {
+        let path = self.root.join("run.lock");
+        let file = (File::options().create(true).truncate(false).write(true))
+            .open(&path)
+            .map_err(|e| TrainError::io(&path, e))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(TrainError::Invalid(format!(
+                "{} is being trained by another process. Wait for it or stop it (Ctrl-C writes a checkpoint), then go on.",
+                self.root.display()
+            ))),
+            // Some network file systems know no locks; there it is up to the user.
+            Err(TryLockError::Error(_)) => Ok(()),
+            Ok(()) => {
+                self.lock = Some(Arc::new(file));
+                Ok(())
+            }
+        }
     }
 
     /// The folder.
@@ -139,9 +207,10 @@ impl RunDir {
         if !path.exists() {
             return Ok(());
         }
-        let text = fs::read_to_string(&path).map_err(|e| TrainError::io(&path, e))?;
-        let kept: String = text
-            .lines()
+        // A crash may leave anything in its last block, such as bytes that are no text.
+        let bytes = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+        let kept: String = (bytes.split(|&b| b == b'\n'))
+            .filter_map(|line| std::str::from_utf8(line).ok())
             .filter(|line| step_of(line).is_some_and(|s| s <= position.step))
             .flat_map(|line| [line, "\n"])
             .collect();
@@ -162,4 +231,66 @@ fn lines(records: &[impl Serialize]) -> Result<String, TrainError> {
         text.push('\n');
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn create(folder: &Path) -> Result<RunDir, TrainError> {
+        let launch = Launch {
+            backend: "flex".into(),
+            devices: Vec::new(),
+        };
+        RunDir::create(folder, &Recipe::default(), &launch)
+    }
+
+    #[track_caller]
+    fn refused(result: Result<RunDir, TrainError>, says: &str) {
+        let message = result.expect_err(says).to_string();
+        assert!(message.contains(says), "{message}");
+    }
+
+    #[test]
+    fn a_run_is_trained_by_one_process_at_a_time() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = create(folder.path()).expect("a run");
+        // For reading it is open to all.
+        RunDir::open(folder.path()).expect("a run");
+        refused(RunDir::resume(folder.path()), "by another process");
+        let other = run.clone();
+        drop(run);
+        refused(RunDir::resume(folder.path()), "by another process");
+        drop(other);
+        RunDir::resume(folder.path()).expect("nobody trains it");
+    }
+
+    #[test]
+    fn a_run_is_not_mixed_with_other_files() {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::write(folder.path().join("thesis.tex"), "").expect("a file");
+        refused(create(folder.path()), "it holds thesis.tex");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 1);
+        fs::remove_file(folder.path().join("thesis.tex")).expect("removed");
+        // A start that failed before the run had its recipe.
+        create(folder.path()).expect("a run");
+        fs::remove_file(folder.path().join("config.toml")).expect("removed");
+        create(folder.path()).expect("a run");
+        refused(create(folder.path()), "already holds a run");
+    }
+
+    /// A power cut may leave a block of anything at a log's end.
+    #[test]
+    fn bytes_that_are_no_text_at_the_end_of_a_log_are_dropped() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let run = create(folder.path()).expect("a run");
+        let whole = b"{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n";
+        fs::write(run.steps(), [&whole[..], b"{\"st\xff\xfe\0"].concat()).expect("a log");
+        let position = Position {
+            step: 2,
+            ..Position::default()
+        };
+        run.go_back_to(&position).expect("it goes on");
+        assert_eq!(fs::read(run.steps()).expect("a log"), whole[..24]);
+    }
 }

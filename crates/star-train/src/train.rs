@@ -68,6 +68,13 @@ pub fn train<B: AutodiffBackend>(
 ) -> Result<Outcome, TrainError> {
     let setup = Setup::<B>::open(recipe, devices)?;
     let (run, mut state) = begin(&setup, start, observer)?;
+    let done = state.position.step;
+    if let Some(after) = stop.after.filter(|&after| after <= done) {
+        return Err(TrainError::Invalid(format!(
+            "{} has done {done} steps, so it cannot stop after step {after}: name a later step, or none.",
+            run.root().display()
+        )));
+    }
     state.net = state.net.with_training(setup.compute);
     observer.message(&format!(
         "{} faces to train on, {} to select on ({}); run folder {}",

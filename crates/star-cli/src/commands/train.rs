@@ -66,6 +66,11 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
+    if args.stop_after == Some(0) {
+        return Err(CliError::Usage(
+            "--stop-after 0: a run has done nothing then; give a step from 1 on.".into(),
+        ));
+    }
     let mut numbers = args.devices.clone();
     numbers.sort_unstable();
     numbers.dedup();

@@ -50,7 +50,7 @@ fn read(path: &Path) -> ImageFacts {
         content: None,
         problem: Some(problem),
     };
-    let bytes = match std::fs::read(path) {
+    let bytes = match star_files::read_file(path, star_files::IMAGE) {
         Ok(bytes) => bytes,
         Err(e) if e.kind() == ErrorKind::NotFound => return failed(Problem::Missing),
         Err(e) => return failed(Problem::Unreadable(e.to_string())),

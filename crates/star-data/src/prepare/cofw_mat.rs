@@ -97,7 +97,7 @@ impl CofwMat {
     /// When the file cannot be read, is not HDF5, is cut off, or lacks a variable or has one of another shape; the message names the
     /// variable.
     pub fn open(path: &Path, split: CofwSplit) -> Result<Self, DataError> {
-        let found = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+        let found = star_files::ordinary(path).map_err(|e| DataError::io(path, e))?;
         let open = || File::open_streaming(path);
         Self::new(path, split, found.len(), open)
     }

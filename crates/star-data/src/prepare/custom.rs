@@ -182,7 +182,8 @@ pub fn parse_points(bytes: &[u8], origin: &Path, layout: &Layout) -> Result<Poin
 }
 
 fn read(path: &Path, layout: &Layout) -> Result<Table, DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let bytes =
+        star_files::read_file(path, star_files::LARGE).map_err(|e| DataError::io(path, e))?;
     parse(&bytes, path, layout)
 }
 

@@ -49,7 +49,8 @@ pub(super) fn check_face(
 ) -> Result<Found, DataError> {
     check_path(&path)?;
     let file = root.join(&path);
-    let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
+    let bytes =
+        star_files::read_file(&file, star_files::IMAGE).map_err(|e| DataError::io(&file, e))?;
     let decoded = decode_reporting(&bytes, &file)?;
     let landmarks: Vec<Point> = landmarks
         .iter()

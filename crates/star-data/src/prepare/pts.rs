@@ -13,19 +13,21 @@
 
 use std::path::Path;
 
-use crate::{error::DataError, point::Point};
+use crate::{
+    error::DataError,
+    point::{MAX_COORDINATE, Point},
+};
 
 /// What is subtracted from a coordinate in the file.
 const FIRST_PIXEL: f64 = 1.0;
-/// Larger coordinates are taken for damage, as in the annotation files.
-const MAX_COORDINATE: f64 = 1e6;
 
 /// Reads a `.pts` file of exactly `expected` points into 0-based pixels.
 ///
 /// # Errors
 /// When the file cannot be read, and as [`parse_pts`].
 pub fn read_pts(path: &Path, expected: usize) -> Result<Vec<Point>, DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let bytes =
+        star_files::read_file(path, star_files::TEXT).map_err(|e| DataError::io(path, e))?;
     parse_pts(&bytes, path, expected)
 }
 

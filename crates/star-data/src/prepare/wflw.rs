@@ -10,7 +10,11 @@ use super::{
     report::{Complaint, PrepareReport},
     write::{self, Split},
 };
-use crate::{error::DataError, point::Point, published_subsets::WFLW_ATTRIBUTES};
+use crate::{
+    error::DataError,
+    point::{MAX_COORDINATE, Point},
+    published_subsets::WFLW_ATTRIBUTES,
+};
 
 const POINTS: usize = 98;
 const BOX: usize = 4;
@@ -24,8 +28,6 @@ const SPLITS: [(&str, &str, usize); 2] = [
 ];
 /// Index of the test annotation file among them.
 const TEST: usize = 1;
-/// As in [`super::pts`]: larger coordinates are damage.
-const MAX_COORDINATE: f64 = 1e6;
 
 /// Writes `train.tsv` and `test.tsv`, whichever lists are there, with the six attributes as tags (large pose, expression, illumination,
 /// make-up, occlusion, blur; REFERENCE D6), and for each attribute the test faces that have it (`test_largepose.tsv`, ...).
@@ -52,7 +54,8 @@ pub fn prepare_wflw(
             ));
             continue;
         }
-        let bytes = std::fs::read(&list).map_err(|e| DataError::io(&list, e))?;
+        let bytes =
+            star_files::read_file(&list, star_files::LARGE).map_err(|e| DataError::io(&list, e))?;
         // Only names could be other than ASCII, and a name that is damaged here is not found as a file.
         let text = String::from_utf8_lossy(&bytes);
         let lines: Vec<(usize, &str)> = text

@@ -101,7 +101,8 @@ impl TsvFaces {
         (same_size.into_par_iter())
             .map(|path| {
                 let file = self.folder.join(path);
-                let bytes = std::fs::read(&file).map_err(|e| DataError::io(&file, e))?;
+                let bytes = star_files::read_file(&file, star_files::IMAGE)
+                    .map_err(|e| DataError::io(&file, e))?;
                 let mut hasher = DefaultHasher::new();
                 bytes.hash(&mut hasher);
                 Ok((path, hasher.finish()))

@@ -16,7 +16,5 @@ pub use read::{BadLine, parse_tsv, read_tsv, read_tsv_leniently};
 pub use row::TsvRow;
 pub use write::write_tsv;
 
-/// Larger coordinates are taken for damage: no image that is decoded is nearly as wide.
-const MAX_COORDINATE: f64 = 1e6;
 /// Names the ninth column. It is only read from a file whose header has it, so that a stray tab is not taken for it.
 const GROUP: &str = "group";

@@ -10,7 +10,8 @@ use crate::{error::DataError, layout::Layout};
 /// # Errors
 /// When the file cannot be read, or a line is not a face of `layout`; the message names line, column and remedy.
 pub fn read_tsv(path: &Path, layout: &Layout) -> Result<Vec<TsvRow>, DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let bytes =
+        star_files::read_file(path, star_files::LARGE).map_err(|e| DataError::io(path, e))?;
     parse_tsv(&bytes, path, layout)
 }
 
@@ -59,7 +60,8 @@ pub fn read_tsv_leniently(
     path: &Path,
     layout: &Layout,
 ) -> Result<(Vec<TsvRow>, Vec<BadLine>), DataError> {
-    let bytes = std::fs::read(path).map_err(|e| DataError::io(path, e))?;
+    let bytes =
+        star_files::read_file(path, star_files::LARGE).map_err(|e| DataError::io(path, e))?;
     let (mut rows, mut bad) = (Vec::new(), Vec::new());
     for face in faces(&bytes, layout) {
         match face {

@@ -1,10 +1,10 @@
 //! One line of an annotation file, and how its columns are read.
 
-use super::{GROUP, MAX_COORDINATE, path::clean_path};
+use super::{GROUP, path::clean_path};
 use crate::{
     crop::{CROP_UNIT, CropBox},
     layout::Layout,
-    point::Point,
+    point::{MAX_COORDINATE, Point},
 };
 
 /// WFLW's tags.

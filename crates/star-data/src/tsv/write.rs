@@ -3,11 +3,11 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    GROUP, MAX_COORDINATE,
+    GROUP,
     path::{check_group, check_path},
     row::TsvRow,
 };
-use crate::{crop::CropBox, error::DataError};
+use crate::{crop::CropBox, error::DataError, point::MAX_COORDINATE};
 
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
 /// The eighth column, which only files that have it name.

@@ -111,7 +111,7 @@ fn read(
     config: Option<&StarNetConfig>,
     keep: Keep,
 ) -> Result<(StarNetConfig, HashMap<String, TensorData>), ModelError> {
-    let file = std::fs::read(path).map_err(|source| ModelError::Io {
+    let file = star_files::read_file(path, star_files::LARGE).map_err(|source| ModelError::Io {
         path: path.into(),
         source,
     })?;

@@ -5,7 +5,6 @@ mod metadata;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
 use std::path::Path;
 
 use burn::tensor::backend::Backend;
@@ -138,10 +137,11 @@ pub fn load_weights<B: Backend>(
     device: &B::Device,
 ) -> Result<LoadedWeights<B>, ModelError> {
     let path = path.as_ref();
-    let bytes = fs::read(path).map_err(|source| ModelError::Io {
-        path: path.into(),
-        source,
-    })?;
+    let bytes =
+        star_files::read_file(path, star_files::LARGE).map_err(|source| ModelError::Io {
+            path: path.into(),
+            source,
+        })?;
     load_weights_bytes(&bytes, path, device)
 }
 

@@ -5,14 +5,20 @@ use std::{collections::BTreeMap, fmt, fs, path::Path};
 use serde::{Deserialize, Serialize};
 use star_model::StarNetConfig;
 
-use crate::error::TrainError;
+use crate::{error::TrainError, recipe::Recipe};
 
 pub const FILE: &str = "contents.json";
 
-/// The files of a checkpoint, and which network it is of.
+/// The files of a checkpoint, and which run it is of.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Contents {
     network: String,
+    /// The recipe's keys and their values; not there in checkpoints of before.
+    #[serde(default)]
+    recipe: BTreeMap<String, String>,
+    /// Training faces; 0 where it is not known.
+    #[serde(default)]
+    faces: usize,
     files: BTreeMap<String, Stamp>,
 }
 
@@ -45,11 +51,21 @@ impl fmt::Display for Damage {
 }
 
 impl Contents {
-    pub fn of_network(config: &StarNetConfig) -> Self {
-        Self {
+    /// Of no files yet. `faces` is the number of training faces.
+    ///
+    /// # Errors
+    /// A recipe that TOML cannot hold.
+    pub fn of_run(
+        config: &StarNetConfig,
+        recipe: &Recipe,
+        faces: usize,
+    ) -> Result<Self, TrainError> {
+        Ok(Self {
             network: config.to_string(),
+            recipe: keys_of(recipe)?,
+            faces,
             files: BTreeMap::new(),
-        }
+        })
     }
 
     pub fn add(&mut self, name: &str, bytes: &[u8]) {
@@ -98,22 +114,95 @@ impl Contents {
         })
     }
 
+    /// Holds a checkpoint against what the run now is, `now`. What has changed and may, comes back in words.
+    ///
     /// # Errors
-    /// When the checkpoint is of another network.
-    pub fn must_be_of(&self, config: &StarNetConfig, folder: &Path) -> Result<(), TrainError> {
-        let config = config.to_string();
-        if self.network == config {
-            return Ok(());
-        }
-        Err(TrainError::Checkpoint {
-            path: folder.to_owned(),
-            message: format!(
+    /// When the checkpoint is of another network, or of a run that would not be the same any more.
+    pub fn must_be_of(&self, now: &Self, folder: &Path) -> Result<Vec<String>, TrainError> {
+        let refuse = |message: String| {
+            Err(TrainError::Checkpoint {
+                path: folder.to_owned(),
+                message,
+            })
+        };
+        if self.network != now.network {
+            return refuse(format!(
                 "it is of another network than the run's config.toml (or its layout file) now describes; undo what was changed there.\n\
-                 The checkpoint: {}\nThe recipe: {config}",
-                self.network
-            ),
-        })
+                 The checkpoint: {}\nThe recipe: {}",
+                self.network, now.network
+            ));
+        }
+        let mut told = Vec::new();
+        for (key, was) in &self.recipe {
+            let is = now.recipe.get(key).map_or("nothing", String::as_str);
+            if is == was {
+                continue;
+            }
+            if !may_change(key) {
+                return refuse(format!(
+                    "the run's config.toml now has {key} = {is}, and the run began with {was}. It decides which faces are trained on and \
+                     in what order, so the run would not be the same: set it back, or start a new run with --config and --set."
+                ));
+            }
+            told.push(format!("{key} is now {is}, it was {was}"));
+        }
+        if self.faces != 0 && self.faces != now.faces {
+            return refuse(format!(
+                "the run began with {} training faces, and there are {} now: other faces would be held out. Put the annotation file back \
+                 as it was, or start a new run.",
+                self.faces, now.faces
+            ));
+        }
+        Ok(told)
     }
+}
+
+/// Keys that decide nothing that a stopped run has already begun: where things are, how they are computed, and what comes later.
+fn may_change(key: &str) -> bool {
+    const FREE: [&str; 17] = [
+        "name",
+        "layout",
+        "data.train",
+        "data.test",
+        "data.images",
+        "model.init",
+        "train.epochs",
+        "train.learning_rate",
+        "train.milestones",
+        "train.gamma",
+        "train.precision",
+        "train.workers",
+        "train.cache_mib",
+        "train.eval_every",
+        "train.checkpoint_every",
+        "train.log_every",
+        "eval.threshold",
+    ];
+    FREE.contains(&key)
+}
+
+/// Every key of a recipe with its value as TOML has it.
+fn keys_of(recipe: &Recipe) -> Result<BTreeMap<String, String>, TrainError> {
+    fn add(keys: &mut BTreeMap<String, String>, name: String, value: toml::Value) {
+        match value {
+            toml::Value::Table(table) => {
+                for (key, value) in table {
+                    let name = match name.as_str() {
+                        "" => key,
+                        section => format!("{section}.{key}"),
+                    };
+                    add(keys, name, value);
+                }
+            }
+            value => {
+                keys.insert(name, value.to_string());
+            }
+        }
+    }
+    let table = toml::Value::try_from(recipe).map_err(|e| TrainError::Recipe(e.to_string()))?;
+    let mut keys = BTreeMap::new();
+    add(&mut keys, String::new(), table);
+    Ok(keys)
 }
 
 /// A file's bytes; `None` where there is no such file, or it cannot be read to its end.

@@ -3,9 +3,13 @@
 use super::{DataSource, Recipe, Selection};
 use crate::error::TrainError;
 
+/// The largest weight of a loss.
+const MAX_WEIGHT: f64 = 1e6;
+
 impl Recipe {
     /// Values are checked once, here, so that nothing later needs to.
     pub(super) fn check(&self) -> Result<(), TrainError> {
+        check_name(&self.name)?;
         let train = &self.train;
         if train.batch_size == 0 || train.epochs == 0 || train.log_every == 0 {
             return refuse(
@@ -17,6 +21,23 @@ impl Recipe {
                 "train.eval_every, train.checkpoint_every and train.workers must be at least 1"
                     .into(),
             );
+        }
+        // Far above all use: what is larger is a slip of the pen, and would be found out hours later or by the machine's memory.
+        for (key, value, limit) in [
+            ("train.epochs", train.epochs, 1_000_000),
+            ("train.batch_size", train.batch_size, 65_536),
+            ("train.workers", train.workers, 1024),
+            ("train.cache_mib", train.cache_mib, 1 << 24),
+            ("data.synth.faces", self.data.synth.faces, 100_000_000),
+            (
+                "data.synth_test_faces",
+                self.data.synth_test_faces,
+                100_000_000,
+            ),
+        ] {
+            if value > limit {
+                return refuse(format!("{key} = {value}: must be at most {limit}"));
+            }
         }
         for (key, value) in [
             ("train.learning_rate", train.learning_rate),
@@ -38,9 +59,9 @@ impl Recipe {
             ("loss.edge_weight", self.loss.edge_weight),
             ("loss.star.weight", self.loss.star.weight),
         ] {
-            if !(value.is_finite() && value >= 0.0) {
+            if !(0.0..=MAX_WEIGHT).contains(&value) {
                 return refuse(format!(
-                    "{key} = {value}: must be a finite number, 0 or above"
+                    "{key} = {value}: must be a number from 0 to {MAX_WEIGHT}"
                 ));
             }
         }
@@ -75,6 +96,17 @@ impl Recipe {
         }
         Ok(())
     }
+}
+
+/// The name becomes a part of a folder's name.
+fn check_name(name: &str) -> Result<(), TrainError> {
+    let usable = |c: char| !c.is_control() && !r#"/\:*?"<>|"#.contains(c);
+    if name.trim().is_empty() || name.starts_with('.') || !name.chars().all(usable) {
+        return refuse(format!(
+            "name = {name:?}: a run's folder is called so; use letters, digits, - and _"
+        ));
+    }
+    Ok(())
 }
 
 pub(super) fn refuse<T>(message: String) -> Result<T, TrainError> {

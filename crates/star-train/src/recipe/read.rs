@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use star_data::error::plain_words;
+
 use super::{Recipe, builtin, choices};
 use crate::error::TrainError;
 
@@ -14,7 +16,7 @@ impl Recipe {
     pub fn read(path: &Path, set: &[String]) -> Result<Self, TrainError> {
         let text = match (path.is_file(), builtin::text(path)) {
             (false, Some(text)) => text.to_owned(),
-            _ => std::fs::read_to_string(path).map_err(|e| {
+            _ => star_files::read_text(path).map_err(|e| {
                 if e.kind() == std::io::ErrorKind::NotFound {
                     TrainError::Recipe(format!(
                         "{}: no such file, and no built-in recipe of this name (there are {})",
@@ -37,16 +39,25 @@ impl Recipe {
     pub(super) fn from_table(mut table: toml::Table, set: &[String]) -> Result<Self, TrainError> {
         // What the command line says, apart from the file.
         let mut given = toml::Table::new();
+        let file = table.clone();
         for setting in set {
             apply_setting(&mut given, setting)?;
             apply_setting(&mut table, setting)?;
         }
+        // Of several settings the first that the recipe cannot be read with is the one that is wrong.
+        let blamed = || {
+            let mut table = file.clone();
+            set.iter().find(|setting| {
+                apply_setting(&mut table, setting).is_err()
+                    || table.clone().try_into::<Self>().is_err()
+            })
+        };
         let read = |table: &toml::Table| -> Result<Self, TrainError> {
             table.clone().try_into().map_err(|e: toml::de::Error| {
+                let setting = blamed().cloned().unwrap_or_else(|| set.join(" --set "));
                 TrainError::Recipe(format!(
-                    "--set {}: {}. configs/README.md lists every key.",
-                    set.join(" --set "),
-                    e.message().trim_end()
+                    "--set {setting}: {}. configs/README.md lists every key.",
+                    plain_words(e.message())
                 ))
             })
         };
@@ -106,7 +117,7 @@ fn describe_toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Stri
     let line = error
         .span()
         .map(|span| text[..span.start.min(text.len())].matches('\n').count() + 1);
-    let message = error.message().trim_end();
+    let message = plain_words(error.message());
     match line {
         Some(line) => format!(
             "{}:{line}: {message}. configs/README.md lists every key.",

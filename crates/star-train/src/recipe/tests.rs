@@ -67,6 +67,18 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
         ("eval.threshold=nan", "eval.threshold"),
         ("train.epochs", "key=value"),
         ("seed.x=1", "seed"),
+        ("train.batch_size=100000000", "train.batch_size"),
+        ("train.epochs=1000000000000", "train.epochs"),
+        ("train.workers=100000", "train.workers"),
+        ("train.cache_mib=99999999999", "train.cache_mib"),
+        ("loss.edge_weight=1e30", "loss.edge_weight"),
+        ("data.synth.faces=10000000000", "data.synth.faces"),
+        ("name=../x", "name"),
+        ("name=''", "name"),
+        ("name='a/b'", "name"),
+        ("train.epochs=many", "expected a whole number"),
+        ("train.gamma=much", "expected a number"),
+        ("train=3", "expected a section of keys"),
     ] {
         let message = with(&[setting]).expect_err(setting).to_string();
         assert!(message.contains(named), "{setting}: {message}");
@@ -273,4 +285,12 @@ fn the_recipes_of_the_source_tree_are_built_in() {
         error.contains("none") && error.contains("300w-small"),
         "{error}"
     );
+}
+
+#[test]
+fn of_several_settings_the_wrong_one_is_named() {
+    let set = ["train.epochs=3", "train.gamma=much", "seed=1"];
+    let message = with(&set).expect_err("no number").to_string();
+    assert!(message.starts_with("--set train.gamma=much: "), "{message}");
+    assert!(!message.contains("seed"), "{message}");
 }

@@ -8,7 +8,10 @@ use std::{
 
 use image::RgbImage;
 use rayon::prelude::*;
-use star_data::{CropBox, CropRule, decode::decode_file};
+use star_data::{
+    CropBox, CropRule,
+    decode::{Decoded, decode_file_reporting},
+};
 use star_infer::detect::{Detector, FaceBox};
 
 use super::item::{Faces, GivenBox, Item, Source};
@@ -23,6 +26,8 @@ const MOST_PIXELS: u64 = 48 * 1024 * 1024;
 pub struct Ready {
     pub path: PathBuf,
     pub image: RgbImage,
+    /// The file ends before the image does.
+    pub truncated: bool,
     pub faces: Vec<(CropBox, Option<FaceBox>)>,
 }
 
@@ -40,12 +45,12 @@ pub struct Prepare<'a> {
 
 impl Prepare<'_> {
     fn prepare(&self, item: Item) -> Prepared {
-        let (path, image) = match item.source {
+        let (path, image, truncated) = match item.source {
             Source::File(path) => {
-                let image = decode_file(&path)?;
-                (path, image)
+                let Decoded { image, truncated } = decode_file_reporting(&path)?;
+                (path, image, truncated)
             }
-            Source::Frame { name, image } => (name, image),
+            Source::Frame { name, image } => (name, image, false),
             Source::Broken { name, message } => {
                 return Err(CliError::Usage(format!("{}: {message}", name.display())));
             }
@@ -65,7 +70,12 @@ impl Prepare<'_> {
                 None => Vec::new(),
             },
         };
-        Ok(Ready { path, image, faces })
+        Ok(Ready {
+            path,
+            image,
+            truncated,
+            faces,
+        })
     }
 
     fn crop_of(&self, face: &GivenBox, image: &RgbImage, path: &Path) -> Result<CropBox, CliError> {

@@ -59,20 +59,23 @@ impl<'a> Output<'a> {
         }
     }
 
-    /// Predicts some images and writes their results, in parallel but each file by one.
+    /// Predicts some images and writes their results, in parallel but each file by one. An image whose landmarks are not numbers is an
+    /// error of its own.
     pub fn write(
         &mut self,
         images: Vec<Ready>,
         predict: impl FnOnce(Vec<Ready>) -> Result<Vec<Done>, CliError>,
-    ) -> Result<Vec<Written>, CliError> {
+    ) -> Result<Vec<Result<Written, CliError>>, CliError> {
         if images.is_empty() {
             return Ok(Vec::new());
         }
-        let done = predict(images)?;
+        let (done, failed): (Vec<_>, Vec<_>) = (predict(images)?.into_iter())
+            .map(Done::finite)
+            .partition(Result::is_ok);
+        let done = done.into_iter().flatten();
         let out = &self.args.out;
         fs::create_dir_all(out).map_err(|e| CliError::io(out, e))?;
         let named: Vec<(Done, Files)> = done
-            .into_iter()
             .map(|done| {
                 let files = self.files(&done);
                 (done, files)
@@ -80,7 +83,7 @@ impl<'a> Output<'a> {
             .collect();
         let written = named
             .par_iter()
-            .map(|(done, files)| self.write_one(done, files))
+            .map(|(done, files)| self.write_one(done, files).map(Ok))
             .collect::<Result<Vec<_>, _>>()?;
         for (done, _) in &named {
             let document = || {
@@ -93,7 +96,8 @@ impl<'a> Output<'a> {
             self.csv
                 .append(|| csv_header(points), || Ok(csv_lines(done)))?;
         }
-        Ok(written)
+        let failed = failed.into_iter().filter_map(Result::err).map(Err);
+        Ok(written.into_iter().chain(failed).collect())
     }
 
     /// Gives the files for all images their names.
@@ -227,7 +231,7 @@ impl Stream {
 
     fn finish(self) -> Result<(), CliError> {
         match (self.path, self.file) {
-            (Some(path), Some(file)) => file.commit(&path).map_err(|e| CliError::io(&path, e)),
+            (Some(path), Some(file)) => file.commit().map_err(|e| CliError::io(&path, e)),
             _ => Ok(()),
         }
     }

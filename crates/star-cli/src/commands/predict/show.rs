@@ -13,6 +13,7 @@ use super::{
     ahead::{Prepared, Ready},
     output::Written,
 };
+use crate::error::CliError;
 
 pub struct Show {
     bar: Option<ProgressBar>,
@@ -70,32 +71,52 @@ impl Show {
         let mut ready = Vec::with_capacity(chunk.len());
         for image in chunk {
             match image {
-                Ok(image) => ready.push(image),
-                Err(error) => {
-                    let message = error.to_string();
-                    let print = || eprintln!("error: {message}");
-                    match &self.bar {
-                        Some(bar) => {
-                            bar.inc(1);
-                            bar.suspend(print);
-                        }
-                        None => print(),
+                Ok(image) => {
+                    if image.truncated {
+                        self.warn(&format!(
+                            "warning: {}: the file is cut off; what is missing of the image is grey, or coarse",
+                            image.path.display()
+                        ));
                     }
-                    self.failures.push(message);
+                    ready.push(image);
                 }
+                Err(error) => self.fail(error.to_string()),
             }
         }
         ready
     }
 
+    /// Prints a line for who looks at what goes wrong.
+    fn warn(&self, text: &str) {
+        let print = || eprintln!("{text}");
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+
+    fn fail(&mut self, message: String) {
+        if let Some(bar) = &self.bar {
+            bar.inc(1);
+        }
+        self.warn(&format!("error: {message}"));
+        self.failures.push(message);
+    }
+
     /// Reports images that are done.
-    pub fn done(&mut self, written: Vec<Written>) {
-        for Written {
-            image,
-            scores,
-            files,
-        } in written
-        {
+    pub fn done(&mut self, written: Vec<Result<Written, CliError>>) {
+        for written in written {
+            let Written {
+                image,
+                scores,
+                files,
+            } = match written {
+                Ok(written) => written,
+                Err(error) => {
+                    self.fail(error.to_string());
+                    continue;
+                }
+            };
             self.images += 1;
             self.faces += scores.len();
             let scored: Vec<String> = scores.iter().map(|s| format!("{s:.2}")).collect();

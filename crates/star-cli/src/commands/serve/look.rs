@@ -68,13 +68,6 @@ impl Rooms {
     }
 }
 
-/// An image that is ready for the network.
-pub struct Looked {
-    pub ready: Ready,
-    /// The file ends before its image does.
-    pub truncated: bool,
-}
-
 /// How images are looked at.
 pub struct Looker {
     /// None where the landmarks are not of faces.
@@ -97,7 +90,7 @@ impl Looker {
     ///
     /// # Errors
     /// An image that cannot be decoded; a box that cannot be meant; no box where there is no detector.
-    pub fn look(&self, bytes: Vec<u8>, asked: Asked) -> Result<Looked, Problem> {
+    pub fn look(&self, bytes: Vec<u8>, asked: Asked) -> Result<Ready, Problem> {
         let path: PathBuf = asked.name;
         let decoded = decode_reporting(&bytes, &path).map_err(unreadable)?;
         drop(bytes);
@@ -126,9 +119,11 @@ impl Looker {
                 .map(|given| Ok((self.crop(given, size)?, None)))
                 .collect::<Result<_, Problem>>()?,
         };
-        Ok(Looked {
-            ready: Ready { path, image, faces },
+        Ok(Ready {
+            path,
+            image,
             truncated: decoded.truncated,
+            faces,
         })
     }
 

@@ -92,9 +92,9 @@ impl<B: Backend> Answering<'_, B> {
             device: self.device,
         };
         let done = network.predict(vec![ready])?;
-        let image = done
-            .first()
-            .ok_or_else(|| CliError::Usage("the network gave no answer".into()))?;
-        Document::new(image, self.shared).to_json()
+        let image = (done.into_iter().next())
+            .ok_or_else(|| CliError::Usage("the network gave no answer".into()))?
+            .finite()?;
+        Document::new(&image, self.shared).to_json()
     }
 }

@@ -87,14 +87,15 @@ async fn look_and_ask(app: &Arc<App>, bytes: Vec<u8>, asked: Asked) -> Result<Re
     let (looked, room) = looked.await.map_err(|_| {
         Problem::Failed("an internal error: decoding or the detector failed on this image".into())
     })?;
-    let looked = looked?;
+    let ready = looked?;
+    let truncated = ready.truncated;
     let question = Question {
-        ready: looked.ready,
+        ready,
         passes,
         room,
     };
     let mut response = json(app.asker.ask(question).await?);
-    if looked.truncated {
+    if truncated {
         let headers = response.headers_mut();
         headers.insert("star-truncated", header::HeaderValue::from_static("yes"));
     }

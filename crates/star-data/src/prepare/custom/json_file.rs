@@ -10,7 +10,7 @@ use serde_json::{Deserializer, Error};
 use self::item::{Item, OtherKeys};
 use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
 use crate::{
-    error::shorten_message,
+    error::{plain_words, shorten_message},
     layout::{Layout, Lines},
     point::Point,
 };
@@ -97,5 +97,5 @@ fn row(
 fn message(error: &Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
-    shorten_message(text.strip_suffix(&place).unwrap_or(&text))
+    shorten_message(&plain_words(text.strip_suffix(&place).unwrap_or(&text)))
 }
