@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use burn::tensor::backend::Backend;
-use star_infer::{Pretrained, TrainedNet, read_weights};
+use star_infer::{PreparedNet, Pretrained, read_weights};
 
 use crate::error::CliError;
 
@@ -14,10 +14,10 @@ use crate::error::CliError;
 pub fn read_weights_or_shipped<B: Backend>(
     asked: Option<&PathBuf>,
     device: &B::Device,
-) -> Result<(TrainedNet<B>, PathBuf), CliError> {
+) -> Result<(PreparedNet<B>, PathBuf), CliError> {
     if let Some(path) = asked {
-        return Ok((read_weights(path, device)?, path.clone()));
+        return Ok((read_weights(path, device)?.prepare(), path.clone()));
     }
     let shipped = Pretrained::Ibug68Small;
-    Ok((shipped.read(device)?, shipped.name().into()))
+    Ok((shipped.read(device)?.prepare(), shipped.name().into()))
 }

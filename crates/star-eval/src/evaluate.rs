@@ -8,7 +8,7 @@ use star_data::{
     Affine, AugmentConfig, Covariance, FaceSource, Layout, Loader, LoaderConfig, Norm, Point,
     SampleMaker, crop::denormalise_point,
 };
-use star_model::StarNet;
+use star_model::Prepared;
 
 use star_infer::readout::Readout;
 
@@ -229,7 +229,7 @@ pub struct TruthScores {
 /// # Errors
 /// A face that cannot be read.
 pub fn predict_set<B: Backend>(
-    net: &StarNet<B>,
+    net: &Prepared<B>,
     set: &EvalSet,
     options: &EvalOptions,
     device: &B::Device,
@@ -256,7 +256,7 @@ pub fn predict_set<B: Backend>(
     let mut faces = Vec::with_capacity(all);
     for batch in loader.epoch(0) {
         let batch = batch?;
-        let readout = Readout::of(&net.forward_last(batch.images::<B>(device)))?;
+        let readout = Readout::of(&net.forward(batch.images::<B>(device)))?;
         let to_crop = |row: &[f32]| -> Vec<Point> {
             row.chunks_exact(2)
                 .map(|p| denormalise_point([f64::from(p[0]), f64::from(p[1])], size))

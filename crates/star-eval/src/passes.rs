@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::backend::Backend;
 use star_data::{CropRule, Recropped};
 use star_infer::passes::in_passes;
-use star_model::StarNet;
+use star_model::Prepared;
 
 use crate::{
     error::EvalError,
@@ -18,7 +18,7 @@ use crate::{
 /// # Errors
 /// A face that cannot be read.
 pub fn predict_in_passes<B: Backend>(
-    net: &StarNet<B>,
+    net: &Prepared<B>,
     set: &EvalSet,
     options: &EvalOptions,
     rule: &CropRule,

@@ -11,7 +11,7 @@ use crate::{
     error::InferError,
     predict::{View, predict_passes},
     track::{TrackConfig, Tracker},
-    weights_file::{TrainedNet, read_weights},
+    weights_file::{PreparedNet, TrainedNet, read_weights},
 };
 
 /// Faces that go through the network together.
@@ -39,7 +39,7 @@ pub struct LandmarkedFace {
 /// It holds the network's weights and the detector's model; make one and share it (it is `Send`; wrap it in a mutex, or give each thread
 /// its own, where several threads predict).
 pub struct Landmarker<B: Backend> {
-    trained: TrainedNet<B>,
+    trained: PreparedNet<B>,
     detector: SeetaFace,
     device: B::Device,
     passes: usize,
@@ -72,7 +72,7 @@ impl<B: Backend> Landmarker<B> {
     /// [`InferError::Detector`] where the detector's model cannot be read.
     pub fn new(trained: TrainedNet<B>, device: &B::Device) -> Result<Self, InferError> {
         Ok(Self {
-            trained,
+            trained: trained.prepare(),
             detector: SeetaFace::new()?,
             device: device.clone(),
             passes: 1,

@@ -46,4 +46,6 @@ pub use predict::{Prediction, Refined, View, predict, predict_passes};
 pub use pretrained::Pretrained;
 /// What its results are made of, and a decoder of JPEG, PNG, BMP and WebP.
 pub use star_data::{Covariance, CropBox, CropRule, Layout, Point, decode::decode_file};
-pub use weights_file::{TrainedNet, WeightsInfo, read_weights, read_weights_bytes, write_weights};
+pub use weights_file::{
+    PreparedNet, TrainedNet, WeightsInfo, read_weights, read_weights_bytes, write_weights,
+};

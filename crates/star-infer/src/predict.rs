@@ -6,7 +6,7 @@ use serde::Serialize;
 use star_data::{
     Covariance, CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp,
 };
-use star_model::StarNet;
+use star_model::Prepared;
 
 use crate::{error::InferError, host::to_host, passes::in_passes, readout::Readout};
 
@@ -52,7 +52,7 @@ pub struct Refined {
 /// # Errors
 /// A crop without size.
 pub fn predict_passes<B: Backend>(
-    net: &StarNet<B>,
+    net: &Prepared<B>,
     views: &[View],
     rule: &CropRule,
     passes: usize,
@@ -97,7 +97,7 @@ pub fn predict_passes<B: Backend>(
 /// # Errors
 /// A crop without size.
 pub fn predict<B: Backend>(
-    net: &StarNet<B>,
+    net: &Prepared<B>,
     image: &RgbImage,
     crops: &[CropBox],
     device: &B::Device,
@@ -107,7 +107,7 @@ pub fn predict<B: Backend>(
 }
 
 fn predict_batch<B: Backend>(
-    net: &StarNet<B>,
+    net: &Prepared<B>,
     views: &[View],
     device: &B::Device,
 ) -> Result<Vec<Prediction>, InferError> {
@@ -123,7 +123,7 @@ fn predict_batch<B: Backend>(
     }
     let images =
         Tensor::<B, 4>::from_data(TensorData::new(input, [views.len(), 3, size, size]), device);
-    let output = net.forward_last(images);
+    let output = net.forward(images);
     let [_, points, height, width] = output.heatmaps.dims();
     let readout = Readout::of(&output)?;
     let maps: Vec<f64> = to_host(output.heatmaps)?;

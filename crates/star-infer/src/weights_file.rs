@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::Path};
 use burn::tensor::backend::Backend;
 use star_data::{CropRule, Layout};
 use star_model::{
-    StarNet, StarNetConfig,
+    Prepared, StarNet, StarNetConfig,
     weights::{LoadedWeights, load_weights, load_weights_bytes, save_weights},
 };
 
@@ -15,7 +15,19 @@ const LAYOUT_KEY: &str = "star.layout";
 const CROP_KEY: &str = "star.crop";
 const PROVENANCE_KEY: &str = "star.provenance";
 
-/// A network that was read from a file, ready to predict.
+/// A network that was read from a file and is ready to predict: [`TrainedNet::prepare`].
+pub struct PreparedNet<B: Backend> {
+    /// The network, for predicting only.
+    pub net: Prepared<B>,
+    /// Its landmarks.
+    pub layout: Layout,
+    /// How the crops that it was trained on follow from a face's box.
+    pub crop: CropRule,
+    /// Which weights of which run these are.
+    pub provenance: String,
+}
+
+/// A network that was read from a file.
 pub struct TrainedNet<B: Backend> {
     /// The network, in evaluation.
     pub net: StarNet<B>,
@@ -130,10 +142,14 @@ fn trained_net<B: Backend>(
 }
 
 impl<B: Backend> TrainedNet<B> {
-    /// The faces that the weights were selected on, where their provenance says so (`.. weights of epoch 3, NME 4.2 % on held-out`).
-    pub fn selected_on(&self) -> Option<&str> {
-        let (_, faces) = self.provenance.rsplit_once(" % on ")?;
-        Some(faces)
+    /// Lays the weights out for predicting.
+    pub fn prepare(self) -> PreparedNet<B> {
+        PreparedNet {
+            net: self.net.prepare(),
+            layout: self.layout,
+            crop: self.crop,
+            provenance: self.provenance,
+        }
     }
 
     /// The network, if it is the one that a recipe describes.
@@ -156,5 +172,13 @@ impl<B: Backend> TrainedNet<B> {
             });
         }
         Ok(self.net)
+    }
+}
+
+impl<B: Backend> PreparedNet<B> {
+    /// The faces that the weights were selected on, where their provenance says so (`.. weights of epoch 3, NME 4.2 % on held-out`).
+    pub fn selected_on(&self) -> Option<&str> {
+        let (_, faces) = self.provenance.rsplit_once(" % on ")?;
+        Some(faces)
     }
 }

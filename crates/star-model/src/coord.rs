@@ -10,7 +10,7 @@ pub const COORD_CHANNELS: usize = 3;
 /// Channels added where there is a previous stack: row and column where its last landmark's heatmap is lit.
 pub const BOUNDARY_CHANNELS: usize = 2;
 /// Where a heatmap counts as lit.
-const BOUNDARY_THRESHOLD: f64 = 0.05;
+pub(crate) const BOUNDARY_THRESHOLD: f64 = 0.05;
 
 /// Appends the coordinate channels to `x [batch, c, h, w]`.
 ///
@@ -53,26 +53,22 @@ pub fn append_coords<B: Backend>(x: Tensor<B, 4>, heatmaps: Option<Tensor<B, 4>>
     Tensor::cat(parts, 1)
 }
 
+/// Row, column and radius of the pixel at a row and column of a map of `[height, width]`.
+pub(crate) fn coordinates(at: [usize; 2], size: [usize; 2]) -> [f32; COORD_CHANNELS] {
+    let along = |i: usize, len: usize| i as f32 / (len.max(2) - 1) as f32 * 2.0 - 1.0;
+    let [y, x] = [0, 1].map(|axis| along(at[axis], size[axis]));
+    // The first pixel is at (-1, -1), and no other is further away.
+    [y, x, (y * y + x * x).sqrt() / std::f32::consts::SQRT_2]
+}
+
 /// Row, column and radius, `[1, 3, height, width]`.
 fn coord_channels<B: Backend>(height: usize, width: usize, device: &B::Device) -> Tensor<B, 4> {
-    let along = |i: usize, len: usize| i as f32 / (len.max(2) - 1) as f32 * 2.0 - 1.0;
     let area = height * width;
     let mut values = vec![0f32; COORD_CHANNELS * area];
-    let mut furthest = 0f32;
-    for row in 0..height {
-        for column in 0..width {
-            let (y, x) = (along(row, height), along(column, width));
-            let radius = (y * y + x * x).sqrt();
-            let at = row * width + column;
-            values[at] = y;
-            values[area + at] = x;
-            values[2 * area + at] = radius;
-            furthest = furthest.max(radius);
-        }
-    }
-    if furthest > 0.0 {
-        for radius in &mut values[2 * area..] {
-            *radius /= furthest;
+    for pixel in 0..area {
+        let at = coordinates([pixel / width, pixel % width], [height, width]);
+        for (channel, value) in at.into_iter().enumerate() {
+            values[channel * area + pixel] = value;
         }
     }
     Tensor::from_data(

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 use crate::compute::rounds_products;
 
 /// The least sum a heatmap is divided by.
-const MIN_SUM: f64 = 1e-6;
+pub(crate) const MIN_SUM: f64 = 1e-6;
 
 /// Soft-argmax: the centre of mass of each heatmap.
 ///

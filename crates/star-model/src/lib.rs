@@ -46,6 +46,7 @@ mod info;
 mod layers;
 mod mode;
 mod net;
+mod prepared;
 pub mod residual;
 mod shapes;
 mod stem;
@@ -61,6 +62,7 @@ pub use flex::{Kernel, kernel_calls};
 pub use info::{LayerInfo, ModelInfo, info};
 pub use mode::Mode;
 pub use net::{Features, StackOutput, StarNet};
+pub use prepared::Prepared;
 pub use stem::Stem;
 pub use weights::{
     LoadedWeights, PklWeights, Precision, PublishedState, Statistics, average_statistics,

@@ -170,21 +170,7 @@ impl<B: Backend> StarNet<B> {
     }
 
     fn run<'a>(&'a self, images: Tensor<B, 4>, mode: Mode, mut each: impl FnMut(StackMaps<'a, B>)) {
-        let shape = images.dims();
-        let [_, channels, h, w] = shape;
-        // The stem's step rounds up, its pooling down.
-        let features = [h, w].map(|side| side.div_ceil(2) / 2);
-        let step = 1 << DEPTH;
-        assert_shapes(
-            channels == IMAGE_CHANNELS && features.iter().all(|f| *f > 0 && f % step == 0),
-            "network",
-            "images must have 3 channels, and a size whose features can be halved as often as the hourglasses do",
-            &[
-                ("images", &shape),
-                ("features", &features),
-                ("step", &[step]),
-            ],
-        );
+        assert_images(images.dims());
         let mut x = self.stem.forward(images, mode);
         let mut previous = None;
         for (stack, hourglass) in self.hgs.iter().enumerate() {
@@ -237,6 +223,26 @@ impl<B: Backend> StarNet<B> {
             ..self.clone()
         }
     }
+}
+
+/// # Panics
+/// Unless images of this shape can go through a network.
+#[track_caller]
+pub(crate) fn assert_images(shape: [usize; 4]) {
+    let [_, channels, h, w] = shape;
+    // The stem's step rounds up, its pooling down.
+    let features = [h, w].map(|side| side.div_ceil(2) / 2);
+    let step = 1 << DEPTH;
+    assert_shapes(
+        channels == IMAGE_CHANNELS && features.iter().all(|f| *f > 0 && f % step == 0),
+        "network",
+        "images must have 3 channels, and a size whose features can be halved as often as the hourglasses do",
+        &[
+            ("images", &shape),
+            ("features", &features),
+            ("step", &[step]),
+        ],
+    );
 }
 
 /// The extra channels in front of hourglass `stack`.

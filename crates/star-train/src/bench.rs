@@ -50,10 +50,10 @@ pub fn time_case<B: AutodiffBackend>(
     config.check_batch(batch_size.max(2))?;
     match case {
         Case::Inference => {
-            let net = config.init::<B>(device).valid();
+            let net = config.init::<B>(device).valid().prepare();
             let batch = batch::<B::InnerBackend>(recipe, batch_size, false, device)?;
             repeat::<B>(least, device, || {
-                let output = net.forward_last(batch.images.clone());
+                let output = net.forward(batch.images.clone());
                 // Reading the landmarks back is part of it, and waits for the device.
                 Ok(to_host::<_, 3, f32>(output.landmarks).map(|_| ())?)
             })

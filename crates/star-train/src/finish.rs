@@ -124,7 +124,13 @@ fn figures<B: AutodiffBackend>(
     observer: &mut dyn Observer,
 ) -> Result<(Scores, Vec<PredictedFace>), TrainError> {
     let mut progress = |done, all| observer.evaluating(done, all);
-    let predicted = predict_set(net, set, &setup.eval, setup.device(), &mut progress)?;
+    let predicted = predict_set(
+        &net.prepare(),
+        set,
+        &setup.eval,
+        setup.device(),
+        &mut progress,
+    )?;
     let title = format!("{}, {of_best}", set.title);
     let scores = score(&title, &predicted, set, &setup.eval)?;
     observer.scores(&scores);

@@ -23,7 +23,13 @@ pub fn evaluate<B: AutodiffBackend>(
     let position = &state.position;
     let mut record = position.record();
     let mut progress = |done, all| observer.evaluating(done, all);
-    let raw = predict_set(&state.net.valid(), set, eval, device, &mut progress)?;
+    let raw = predict_set(
+        &state.net.valid().prepare(),
+        set,
+        eval,
+        device,
+        &mut progress,
+    )?;
     let raw = score(&set.title, &raw, set, eval)?;
     record.nme = Some(raw.nme);
     record.nme_truth = raw.truth.map(|t| t.nme);
@@ -32,7 +38,7 @@ pub fn evaluate<B: AutodiffBackend>(
         record.nme_ema = record.nme;
         record.nme_truth_ema = record.nme_truth;
     } else {
-        let ema = predict_set(&state.ema, set, eval, device, &mut progress)?;
+        let ema = predict_set(&state.ema.prepare(), set, eval, device, &mut progress)?;
         let ema = score(&set.title, &ema, set, eval)?;
         record.nme_ema = Some(ema.nme);
         record.nme_truth_ema = ema.truth.map(|t| t.nme);

@@ -72,13 +72,13 @@ struct Document<'a> {
 
 fn run_analysis<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     check_folder(&args.out)?;
-    let trained = read_weights::<B>(&args.over.weights, device)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?.prepare();
     let list = &args.annotations;
     let set = EvalSet {
         title: list.display().to_string(),
         faces: args.over.open(list, &trained.layout)?,
     };
-    let options = args.over.options(trained.config.input_size);
+    let options = args.over.options(trained.net.config().input_size);
     let mut printer = Printer::default();
     let predicted = predict_set(&trained.net, &set, &options, device, &mut |done, all| {
         printer.evaluating(done, all)

@@ -98,7 +98,7 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
             "--json and --csv name the same file; give each its own.".into(),
         ));
     }
-    let trained = read_weights::<B>(&args.over.weights, device)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?.prepare();
     let mut fit = args.over.open(&args.fit, &trained.layout)?;
     if let Some(fraction) = args.held_out {
         let (_, held_out) = split_held_out(&fit.groups()?, HoldOut::Fraction(fraction), args.seed)?;
@@ -106,7 +106,7 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
     }
     let test = args.over.open(&args.test, &trained.layout)?;
 
-    let options = args.over.options(trained.config.input_size);
+    let options = args.over.options(trained.net.config().input_size);
     let mut printer = Printer::default();
     let mut predict = |faces: Arc<dyn FaceSource>, list: &PathBuf| {
         let title = list.display().to_string();

@@ -135,7 +135,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
             "--find-faces is for --boxes detector; the crops of the annotation file need no detector.".into(),
         ));
     }
-    let trained = read_weights::<B>(&args.over.weights, device)?;
+    let trained = read_weights::<B>(&args.over.weights, device)?.prepare();
     if args.boxes == Boxes::Detector && !finds_faces(&trained.layout, args.find_faces) {
         return Err(CliError::Usage(format!(
             "the landmarks of {} are those of the layout `{}`, and the detector finds faces only. Leave --boxes detector out; if they are of \
@@ -156,7 +156,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     let options = EvalOptions {
         norm: args.norm,
         threshold: args.threshold.unwrap_or(0.0),
-        ..args.over.options(trained.config.input_size)
+        ..args.over.options(trained.net.config().input_size)
     };
     // An unknown norm is refused before the work, not after.
     if !options.norm.is_empty() {
@@ -265,7 +265,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     }
     if let Some(dir) = args.report {
         let name = args.annotations.file_stem().unwrap_or_default();
-        let notes = [("Network", network(&trained.config))];
+        let notes = [("Network", network(&trained.net.config()))];
         let inputs = eval_page::Inputs {
             title: &name.to_string_lossy(),
             weights: &trained.provenance,

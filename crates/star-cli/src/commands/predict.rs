@@ -18,7 +18,7 @@ use burn::tensor::backend::{AutodiffBackend, Backend};
 use clap::ValueEnum;
 use star_data::CropRule;
 use star_infer::{
-    TrainedNet,
+    PreparedNet,
     detect::{Detector, SeetaFace},
     one_euro::OneEuroConfig,
     track::{LEAST_SCORE, TrackConfig, Tracker},
@@ -347,7 +347,7 @@ fn track_config(args: &Args, rule: CropRule) -> TrackConfig {
 /// What to predict, one after another, and how many that are, where that is known before.
 type Items = (Box<dyn Iterator<Item = Item> + Send>, Option<u64>);
 
-fn items<B: Backend>(args: &Args, trained: &TrainedNet<B>) -> Result<Items, CliError> {
+fn items<B: Backend>(args: &Args, trained: &PreparedNet<B>) -> Result<Items, CliError> {
     let faces = if args.boxes.is_empty() {
         Faces::Find
     } else {

@@ -28,29 +28,29 @@ pub(super) fn max_pooled(x: &Floats) -> FlexTensor {
     from_vec(y, Shape::new([batch, channels, h / 2, w / 2]))
 }
 
-pub(super) fn as_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
+pub(crate) fn as_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
     (value as &dyn Any).downcast_ref()
 }
 
 /// The same value under the name that the caller knows its type by.
-pub(super) fn own<A: 'static, B: 'static>(value: A) -> Option<B> {
+pub(crate) fn own<A: 'static, B: 'static>(value: A) -> Option<B> {
     let mut value = Some(value);
     (&mut value as &mut dyn Any)
         .downcast_mut::<Option<B>>()
         .and_then(Option::take)
 }
 
-pub(super) fn floats<const D: usize>(tensor: &Tensor<Flex, D>) -> Option<Floats> {
+pub(crate) fn floats<const D: usize>(tensor: &Tensor<Flex, D>) -> Option<Floats> {
     Floats::of(&tensor.clone().into_primitive().tensor())
 }
 
-pub(super) fn tensor<const D: usize>(tensor: FlexTensor) -> Tensor<Flex, D> {
+pub(crate) fn tensor<const D: usize>(tensor: FlexTensor) -> Tensor<Flex, D> {
     Tensor::from_primitive(TensorPrimitive::Float(tensor))
 }
 
 /// A tensor whose numbers are `f32`, one after another.
 #[derive(Clone, Debug)]
-pub(super) struct Floats(FlexTensor);
+pub(crate) struct Floats(FlexTensor);
 
 impl Floats {
     /// `None` if they are not `f32`.
@@ -87,7 +87,7 @@ impl Deref for Floats {
     }
 }
 
-pub(super) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
+pub(crate) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
     FlexTensor::new(
         Bytes::from_elems(values),
         Layout::contiguous(shape),

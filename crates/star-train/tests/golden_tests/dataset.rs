@@ -63,8 +63,14 @@ fn the_small_data_set() {
             norm: String::new(),
             threshold: 0.0,
         };
-        let predicted =
-            predict_set(&loaded.net, &set, &options, &device, &mut |_, _| ()).expect("predicts");
+        let predicted = predict_set(
+            &loaded.net.prepare(),
+            &set,
+            &options,
+            &device,
+            &mut |_, _| (),
+        )
+        .expect("predicts");
         let scores = score(list, &predicted, &set, &options).expect("scores");
         assert_eq!(scores.faces, count, "{list}: no sample may be lost");
         let published = golden.json["nme_per_sample_last_stack"]
@@ -104,7 +110,8 @@ fn one_image_end_to_end() {
             scale: number(&json["scale"]),
             center: Point::new(number(&json["center_w"]), number(&json["center_h"])),
         };
-        let found = predict(&net, &image, &[crop], &Default::default()).expect("predicts");
+        let found =
+            predict(&net.prepare(), &image, &[crop], &Default::default()).expect("predicts");
         let off = |warp: &str| {
             let expected = golden.values(&format!("{case}/landmarks_image_{warp}"));
             let points = &found[0].points;

@@ -5,7 +5,7 @@ use std::{fmt::Write as _, path::Path};
 use burn::tensor::backend::Backend;
 use serde::Serialize;
 use star_data::{CropBox, Point, crop::CROP_UNIT};
-use star_infer::{Prediction, TrainedNet, detect::FaceBox};
+use star_infer::{Prediction, PreparedNet, detect::FaceBox};
 
 use super::done::{Done, DoneFace};
 use crate::error::CliError;
@@ -22,7 +22,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    pub fn new<B: Backend>(trained: &TrainedNet<B>, weights: &Path) -> Self {
+    pub fn new<B: Backend>(trained: &PreparedNet<B>, weights: &Path) -> Self {
         Self {
             layout: trained.layout.name.clone(),
             points: trained.layout.points,

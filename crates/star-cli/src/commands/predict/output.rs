@@ -12,7 +12,7 @@ use rayon::prelude::*;
 use star_data::{Covariance, Edge};
 use star_draw::{AnnotatedImage, Overlay};
 use star_files::AtomicFile;
-use star_infer::TrainedNet;
+use star_infer::PreparedNet;
 
 use super::{
     Args, Format, OverlayFormat, Part,
@@ -43,7 +43,7 @@ pub struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub fn new<B: Backend>(args: &'a Args, trained: &TrainedNet<B>, weights: &Path) -> Self {
+    pub fn new<B: Backend>(args: &'a Args, trained: &PreparedNet<B>, weights: &Path) -> Self {
         let stream = |format, name: &str| Stream {
             path: args.format.contains(&format).then(|| args.out.join(name)),
             file: None,

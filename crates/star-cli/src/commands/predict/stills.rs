@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_infer::{InferError, Refined, TrainedNet, View, predict_passes};
+use star_infer::{InferError, PreparedNet, Refined, View, predict_passes};
 
 use super::{
     BATCH,
@@ -13,7 +13,7 @@ use crate::error::CliError;
 
 /// The network and how it is asked.
 pub struct Network<'a, B: Backend> {
-    pub trained: &'a TrainedNet<B>,
+    pub trained: &'a PreparedNet<B>,
     pub rule: CropRule,
     pub passes: usize,
     pub device: &'a B::Device,

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_infer::TrainedNet;
+use star_infer::PreparedNet;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::{look::MOST_AT_ONCE, problem::Problem};
@@ -55,7 +55,7 @@ impl Asker {
 
 /// What is needed to answer.
 pub struct Answering<'a, B: Backend> {
-    pub trained: &'a TrainedNet<B>,
+    pub trained: &'a PreparedNet<B>,
     pub rule: CropRule,
     pub shared: &'a Shared,
     pub device: &'a B::Device,

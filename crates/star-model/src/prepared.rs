@@ -1,0 +1,146 @@
+//! A network that only predicts: its weights are laid out once for how they are used.
+
+#[cfg(feature = "flex")]
+mod block;
+#[cfg(feature = "flex")]
+mod heads;
+#[cfg(feature = "flex")]
+mod hourglass;
+#[cfg(feature = "flex")]
+mod memory;
+#[cfg(feature = "flex")]
+mod network;
+#[cfg(feature = "flex")]
+mod pointwise;
+#[cfg(feature = "flex")]
+mod pool;
+#[cfg(feature = "flex")]
+mod product;
+#[cfg(feature = "flex")]
+mod split;
+#[cfg(feature = "flex")]
+mod stem;
+#[cfg(feature = "flex")]
+mod taps;
+#[cfg(feature = "flex")]
+mod weights;
+#[cfg(feature = "flex")]
+mod winograd;
+
+use burn::tensor::{Tensor, backend::Backend};
+
+use crate::{
+    config::StarNetConfig,
+    net::{StackOutput, StarNet},
+};
+
+/// A network in evaluation, for as many images as there are.
+///
+/// On the CPU backend `flex` it is a program of its own: maps are `[height, width, channels]`, norms, ReLU and additions happen inside the
+/// products around them, kernels of large maps are transformed (Winograd), and memory is used again from call to call. Elsewhere it is the
+/// network as it was. Either way it gives what [`StarNet::forward_last`] gives, to rounding.
+#[derive(Debug)]
+pub struct Prepared<B: Backend> {
+    config: StarNetConfig,
+    kind: Kind<B>,
+}
+
+#[derive(Debug)]
+enum Kind<B: Backend> {
+    Plain(Box<StarNet<B>>),
+    #[cfg(feature = "flex")]
+    Fast(Box<network::Network>),
+}
+
+impl<B: Backend> StarNet<B> {
+    /// The network as it is now, for predicting. What is trained later does not change it.
+    pub fn prepare(&self) -> Prepared<B> {
+        Prepared {
+            config: self.config().clone(),
+            kind: self.kind(),
+        }
+    }
+
+    fn kind(&self) -> Kind<B> {
+        #[cfg(feature = "flex")]
+        if let Some(net) = crate::flex::as_ref::<_, StarNet<burn::backend::Flex>>(self)
+            && let Some(network) = network::Network::of(net)
+        {
+            return Kind::Fast(Box::new(network));
+        }
+        Kind::Plain(Box::new(self.unshared()))
+    }
+}
+
+impl<B: Backend> Prepared<B> {
+    /// What it was built from.
+    pub fn config(&self) -> &StarNetConfig {
+        &self.config
+    }
+
+    /// The last stack's output; images as for [`StarNet::forward`].
+    ///
+    /// # Panics
+    /// As [`StarNet::forward_last`].
+    pub fn forward(&self, images: Tensor<B, 4>) -> StackOutput<B> {
+        match &self.kind {
+            Kind::Plain(net) => net.forward_last(images),
+            #[cfg(feature = "flex")]
+            Kind::Fast(network) => self.forward_fast(network, images),
+        }
+    }
+}
+
+#[cfg(feature = "flex")]
+impl<B: Backend> Prepared<B> {
+    fn forward_fast(&self, network: &network::Network, images: Tensor<B, 4>) -> StackOutput<B> {
+        use crate::flex::{as_ref, floats, from_vec, own, tensor};
+        use burn::{backend::Flex, tensor::Shape};
+
+        crate::net::assert_images(images.dims());
+        let images = as_ref::<_, Tensor<Flex, 4>>(&images)
+            .and_then(floats)
+            .expect("a network that was prepared from f32 on this backend gets such images");
+        let [batch, _, height, width] = images.shape().dims();
+        // Inside the pool: whoever calls would otherwise wait at every step, and wake up again.
+        let mut faces = Vec::new();
+        rayon::scope(|_| faces = network.run(&images, [height, width]));
+        let points = self.config.points;
+        let [h, w] = [height, width].map(|side| side.div_ceil(2) / 2);
+        let edges = self.config.edges.len();
+        let mut all = [const { Vec::new() }; 4];
+        for face in faces {
+            let parts = [
+                face.landmarks,
+                face.heatmaps,
+                face.point_maps,
+                face.edge_maps,
+            ];
+            for (all, part) in all.iter_mut().zip(parts) {
+                if all.is_empty() {
+                    *all = part;
+                } else {
+                    all.extend(part);
+                }
+            }
+        }
+        let [landmarks, heatmaps, point_maps, edge_maps] = all;
+        let maps = |values, count| {
+            own(tensor::<4>(from_vec(
+                values,
+                Shape::new([batch, count, h, w]),
+            )))
+            .expect("the backend is this one")
+        };
+        StackOutput {
+            landmarks: own(tensor::<3>(from_vec(
+                landmarks,
+                Shape::new([batch, points, 2]),
+            )))
+            .expect("the backend is this one"),
+            heatmaps: maps(heatmaps, points),
+            point_maps: self.config.aam.then(|| maps(point_maps, points)),
+            edge_maps: self.config.aam.then(|| maps(edge_maps, edges)),
+        }
+    }
+}
