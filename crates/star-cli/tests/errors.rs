@@ -239,7 +239,10 @@ fn recipes() {
     assert_says(&set("data.synth.noise_along=7"), &["noise_along"]);
     assert_says(&set("data.test=t.tsv"), &["data.test", "data.source"]);
     // Faces that are named replace the synthetic ones: these are not there.
-    assert_says(&set("data.train=mine.tsv"), &["mine.tsv"]);
+    assert_says(
+        &set("data.train=mine.tsv"),
+        &["data.train = \"mine.tsv\"", "star prepare"],
+    );
     assert_says(
         &folder.fail(&["train", "--config", "no.toml"]),
         &["no.toml"],

@@ -1,6 +1,6 @@
 //! The faces of a recipe: what it trains on, what selects the best weights, what is tested once at the end.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use star_data::{FaceSource, HoldOut, Layout, Subset, TsvFaces, split_held_out};
 use star_synth::{SynthConfig, SynthFaces};
@@ -67,10 +67,12 @@ type TrainAndTest = (Arc<dyn FaceSource>, Option<EvalSet>);
 
 fn open_tsv(recipe: &Recipe, layout: &Layout) -> Result<TrainAndTest, TrainError> {
     let data = &recipe.data;
+    must_exist("data.train", &data.train)?;
     let train = TsvFaces::open(&data.train, &data.images, layout.clone())?;
     let test = if data.test.as_os_str().is_empty() {
         None
     } else {
+        must_exist("data.test", &data.test)?;
         let stem = data
             .test
             .file_stem()
@@ -81,6 +83,18 @@ fn open_tsv(recipe: &Recipe, layout: &Layout) -> Result<TrainAndTest, TrainError
         })
     };
     Ok((Arc::new(train), test))
+}
+
+/// A built-in recipe names files that somebody has to make first.
+fn must_exist(key: &str, path: &Path) -> Result<(), TrainError> {
+    if path.exists() {
+        return Ok(());
+    }
+    Err(TrainError::Recipe(format!(
+        "{key} = \"{}\": there is no such file. `star prepare --help` says how annotation files are made of a dataset; name one of your \
+         own with --set {key}=FILE.",
+        path.display()
+    )))
 }
 
 fn open_synth(recipe: &Recipe, layout: &Layout) -> Result<TrainAndTest, TrainError> {

@@ -291,6 +291,6 @@ mod tests {
             ..Position::default()
         };
         run.go_back_to(&position).expect("it goes on");
-        assert_eq!(fs::read(run.steps()).expect("a log"), whole[..24]);
+        assert_eq!(fs::read(run.steps()).expect("a log"), whole[..22]);
     }
 }

@@ -265,7 +265,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     }
     if let Some(dir) = args.report {
         let name = args.annotations.file_stem().unwrap_or_default();
-        let notes = [("Network", network(&trained.net.config()))];
+        let notes = [("Network", network(trained.net.config()))];
         let inputs = eval_page::Inputs {
             title: &name.to_string_lossy(),
             weights: &trained.provenance,

@@ -1,5 +1,8 @@
 //! The one product that all convolutions are made of: rows of pixels times packed weights, and what follows in the same pass.
 
+// Loops of constant length over several arrays at once become vectors; iterators over them do not always.
+#![allow(clippy::needless_range_loop)]
+
 use multiversion::{multiversion, target::target_cfg_f};
 
 /// Outputs computed together: two vectors of AVX2, one of AVX-512.

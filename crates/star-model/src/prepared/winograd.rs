@@ -4,6 +4,9 @@
 //! The output is made in tiles of 4x4 pixels, each from 6x6 pixels of the input. These 36 are transformed, and so was the kernel; in
 //! between, each of the 36 is a product over channels, for the tiles of some rows at a time.
 
+// Loops of constant length over several arrays at once become vectors; iterators over them do not always.
+#![allow(clippy::needless_range_loop)]
+
 use multiversion::multiversion;
 
 use super::{
@@ -244,6 +247,69 @@ fn transform_output(sums: &[f32], stride: usize, map: &Map, bias: &[f32], y: &mu
                     let at = ((top + i) * map.width + left + j) * channels + first;
                     y[at..][..LANES].copy_from_slice(&pixel);
                 }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prepared::{product::Panels, taps::Taps};
+
+    fn numbers(len: usize, seed: u32) -> Vec<f32> {
+        let mut state = seed;
+        let next = |_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as f32 / 8_388_608.0 - 1.0
+        };
+        (0..len).map(next).collect()
+    }
+
+    /// Both ways to convolve against sums in double precision: maps of one pixel, odd ones, ones that are no whole tiles or strips.
+    #[test]
+    fn convolutions_are_sums() {
+        for (height, width, inputs, outputs) in [
+            (1, 1, 32, 32),
+            (5, 7, 32, 48),
+            (4, 96, 48, 32),
+            (33, 39, 32, 32),
+            (64, 64, 32, 32),
+        ] {
+            let x = numbers(height * width * inputs, 1);
+            let weights = numbers(outputs * inputs * 9, 2);
+            let bias = numbers(outputs, 3);
+            let weight = |m: usize, c: usize, tap: usize| weights[(m * inputs + c) * 9 + tap];
+            let memory = Memory::default();
+            let size = [height, width];
+            let mut tiled = vec![f32::NAN; height * width * outputs];
+            let mut tapped = tiled.clone();
+            Winograd::new([outputs, inputs], weight, bias.clone())
+                .run(&x, size, &mut tiled, &memory);
+            let panels = Panels::new(
+                [outputs, 9 * inputs],
+                |m, i| weight(m, i % inputs, i / inputs),
+                |m| bias[m],
+            );
+            Taps::new(panels).run(&x, size, &mut tapped, &memory);
+            for at in 0..tiled.len() {
+                let (pixel, m) = (at / outputs, at % outputs);
+                let mut sum = f64::from(bias[m]);
+                for tap in 0..9 {
+                    let (row, column) = (pixel / width + tap / 3, pixel % width + tap % 3);
+                    if !(1..=height).contains(&row) || !(1..=width).contains(&column) {
+                        continue;
+                    }
+                    let from = ((row - 1) * width + column - 1) * inputs;
+                    sum += (0..inputs)
+                        .map(|c| f64::from(x[from + c]) * f64::from(weight(m, c, tap)))
+                        .sum::<f64>();
+                }
+                let sum = sum.max(0.0);
+                // Of sums of up to 432 products of numbers up to 1.
+                let off = |value: f32| (f64::from(value) - sum).abs();
+                assert!(off(tapped[at]) < 2e-5, "{size:?}: {} {sum}", tapped[at]);
+                assert!(off(tiled[at]) < 1e-4, "{size:?}: {} {sum}", tiled[at]);
             }
         }
     }

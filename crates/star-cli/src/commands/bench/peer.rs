@@ -1,6 +1,6 @@
 //! The programs that ours is timed against: Python scripts of this repository, one process a turn.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use clap::ValueEnum;
 use serde::Serialize;
@@ -51,6 +51,13 @@ impl Peer {
                 "--against onnxruntime is timed on the CPU alone; leave --peer-device cuda out."
                     .into(),
             ));
+        }
+        if !Path::new(SCRIPT).is_file() {
+            return Err(CliError::Usage(format!(
+                "--against {}: the peers are in the project's source tree ({SCRIPT}), and this is not its folder. Run it in a clone, after: \
+                 python3 -m pip install -r benches/peers/requirements.txt",
+                self.name()
+            )));
         }
         let mut command = Command::new("python3");
         command.args([SCRIPT, "--peer", self.name(), "--check"]);
