@@ -204,10 +204,13 @@ fn pipes_and_devices_are_no_files() {
     ] {
         assert_says(&folder.fail(args), &["a pipe, a socket or a device"]);
     }
+    let large = std::fs::File::create(folder.join("large.jpg")).expect("a file");
+    large.set_len(40 << 30).expect("a sparse file");
     let output = folder.star(&[
         "predict",
         "pipe",
         "/dev/zero",
+        "large.jpg",
         "--weights",
         WEIGHTS,
         "--box",
@@ -216,7 +219,11 @@ fn pipes_and_devices_are_no_files() {
     assert_eq!(output.status.code(), Some(1));
     assert_says(
         &support::text(&output.stderr),
-        &["pipe: is a pipe", "2 of 2 images were left out"],
+        &[
+            "pipe: is a pipe",
+            "3 of 3 images were left out",
+            "at most 536870912",
+        ],
     );
 }
 

@@ -45,8 +45,15 @@ impl Item {
     pub fn pixels(&self) -> u64 {
         let (width, height) = match &self.source {
             Source::Frame { image, .. } => image.dimensions(),
-            // Not pipes: what is read of them here would be missing later.
-            Source::File(path) if !path.is_file() => (0, 0),
+            // Not pipes: what is read of them here would be missing later. Not what is no image for its size: a header would be
+            // looked for in all of it.
+            Source::File(path)
+                if !path
+                    .metadata()
+                    .is_ok_and(|about| about.is_file() && about.len() <= star_files::IMAGE) =>
+            {
+                (0, 0)
+            }
             Source::File(path) => ImageReader::open(path)
                 .and_then(ImageReader::with_guessed_format)
                 .ok()
