@@ -188,7 +188,10 @@ fn a_checkpoint_of_another_network_is_refused() {
         config.replace("channels = 8", "channels = 16"),
     );
     let message = folder.fail(&["train", "--resume", "run"]);
-    assert_says(&message, &["another network", "config.toml"]);
+    assert_says(
+        &message,
+        &["config.toml", "model.channels = 16", "began with 8"],
+    );
 }
 
 /// Whoever edits a stopped run's recipe gets what they meant, or is told why not.
@@ -219,6 +222,82 @@ fn a_recipe_that_was_edited_is_held_against_the_checkpoint() {
         assert_says(&message, &["has done 3 steps"]);
     }
     assert_eq!(lines(&folder, "run/steps.jsonl").len(), 3);
+}
+
+/// What could be waited for or read for ever, and what is no file, is damage as a missing file is.
+#[cfg(unix)]
+#[test]
+fn a_checkpoint_whose_files_are_no_files_is_set_aside() {
+    let folder = Folder::new();
+    stopped(&train(&folder, "run", &["--stop-after", "2"]));
+    stopped(&folder.star(&["train", "--resume", "run", "--stop-after", "4"]));
+    let newest = checkpoints(&folder, "run").pop().expect("two checkpoints");
+    let pipe = |path: &Path| {
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.expect("mkfifo").success());
+    };
+    let device = |path: &Path| std::os::unix::fs::symlink("/dev/zero", path).expect("a link");
+    let directory = |path: &Path| std::fs::create_dir(path).expect("a folder");
+    type Replace<'a> = &'a dyn Fn(&Path);
+    let replacements: [(&str, Replace); 5] = [
+        ("net.mpk", &pipe),
+        ("contents.json", &pipe),
+        ("position.json", &device),
+        ("contents.json", &device),
+        ("adam.mpk", &directory),
+    ];
+    for (file, replace) in replacements {
+        let _ = std::fs::remove_dir_all(folder.join("again"));
+        copy(&folder.join("run"), &folder.join("again"));
+        let path = folder.join("again/checkpoints").join(&newest).join(file);
+        std::fs::remove_file(&path).expect("removed");
+        replace(&path);
+        let said = stopped(&folder.star(&["train", "--resume", "again", "--stop-after", "3"]));
+        assert_says(&said, &["is damaged", file, "is no file any more"]);
+    }
+    let run_toml = folder.join("again/run.toml");
+    std::fs::remove_file(&run_toml).expect("removed");
+    pipe(&run_toml);
+    let message = folder.fail(&["train", "--resume", "again"]);
+    assert_says(&message, &["run.toml", "is a pipe"]);
+}
+
+#[test]
+fn what_is_missing_of_a_run_is_named() {
+    let folder = Folder::new();
+    stopped(&train(&folder, "run", &["--stop-after", "6"]));
+    let again = || {
+        let _ = std::fs::remove_dir_all(folder.join("again"));
+        copy(&folder.join("run"), &folder.join("again"));
+    };
+    let resume = ["train", "--resume", "again", "--stop-after", "7"];
+
+    again();
+    let whole = read(&folder, "run/steps.jsonl");
+    folder.write("again/steps.jsonl", &whole[..whole.len() / 2]);
+    let said = stopped(&folder.star(&resume));
+    assert_says(
+        &said,
+        &["steps.jsonl lacks", "of 6 steps", "damaged-steps.jsonl"],
+    );
+    assert!(read(&folder, "again/damaged-steps.jsonl") == whole[..whole.len() / 2]);
+    again();
+    std::fs::remove_file(folder.join("again/steps.jsonl")).expect("removed");
+    assert_says(&stopped(&folder.star(&resume)), &["losses of 6 of 6 steps"]);
+    // And nothing is said of a log that is whole.
+    again();
+    assert!(!stopped(&folder.star(&resume)).contains("lacks"));
+
+    again();
+    std::fs::remove_dir_all(folder.join("again/checkpoints")).expect("removed");
+    let message = folder.fail(&resume);
+    assert_says(
+        &message,
+        &["checkpoints are gone", "model.init=again/weights"],
+    );
+    again();
+    folder.write("again/config.toml", "");
+    assert_says(&folder.fail(&resume), &["again/config.toml: data.source"]);
 }
 
 #[test]

@@ -89,7 +89,7 @@ impl AugmentConfig {
         ] {
             if !(0.0..=1.0).contains(&rate) {
                 return Err(DataError::Invalid(format!(
-                    "augmentation rate `{name}` is {rate}; it must be between 0 (never) and 1 (always)"
+                    "augmentation rate `{name}` is {rate:?}; it must be between 0 (never) and 1 (always)"
                 )));
             }
         }
@@ -101,7 +101,7 @@ impl AugmentConfig {
         ] {
             if !(0.0..=limit).contains(&spread) {
                 return Err(DataError::Invalid(format!(
-                    "augmentation spread `{name}` is {spread}; it must be from 0 to {limit}"
+                    "augmentation spread `{name}` is {spread:?}; it must be from 0 to {limit}"
                 )));
             }
         }

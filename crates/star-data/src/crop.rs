@@ -130,7 +130,7 @@ impl CropRule {
             .all(|v| v.abs() <= MAX_COORDINATE)
         {
             return Err(DataError::Invalid(format!(
-                "a face box of {w} x {h} pixels at ({x}, {y}), margin {}, is in no image: nothing may be beyond {MAX_COORDINATE} pixels",
+                "a face box of {w:?} x {h:?} pixels at ({x:?}, {y:?}), margin {:?}, is in no image: nothing may be beyond {MAX_COORDINATE} pixels",
                 self.margin
             )));
         }

@@ -155,7 +155,7 @@ impl Layout {
     pub fn from_toml_file(path: impl AsRef<Path>) -> Result<Self, DataError> {
         let path = path.as_ref();
         let bytes =
-            star_files::read_file(path, star_files::TEXT).map_err(|e| DataError::io(path, e))?;
+            star_files::read_file(path, star_files::SMALL).map_err(|e| DataError::io(path, e))?;
         Self::from_toml_bytes(&bytes, path)
     }
 

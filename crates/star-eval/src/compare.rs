@@ -70,7 +70,8 @@ impl Contender {
     /// A path that is none of these; a file that does not hold scores (the message has its line).
     pub fn read(path: &Path) -> Result<Self, EvalError> {
         let (file, label) = locate(path)?;
-        let text = star_files::read_text(&file).map_err(|e| EvalError::io(&file, e))?;
+        let text =
+            star_files::read_text(&file, star_files::TEXT).map_err(|e| EvalError::io(&file, e))?;
         let scores: ScoresFile = serde_json::from_str(&text).map_err(|e| {
             EvalError::Invalid(format!(
                 "{}: {e}. Give what `star eval --json` wrote, or a run folder.",

@@ -25,7 +25,7 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile};
 
-pub use read::{IMAGE, LARGE, TEXT, ordinary, read_file, read_text};
+pub use read::{IMAGE, LARGE, SMALL, TEXT, ordinary, read_file, read_text};
 
 /// Writes `bytes` to `path`, replacing what is there.
 ///

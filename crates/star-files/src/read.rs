@@ -6,7 +6,9 @@ use std::{
     path::Path,
 };
 
-/// The most bytes of a text that a person wrote or a program of ours: recipes, scores, logs.
+/// The most bytes of a text that a person writes: recipes, layouts, points of a face. Reading TOML takes up to 100 times its size.
+pub const SMALL: u64 = 1 << 20;
+/// The most bytes of a text that this program writes: scores of a set, logs of a run.
 pub const TEXT: u64 = 1 << 30;
 /// The most bytes of an image file: more than the largest image that is decoded has pixels, at three bytes each.
 pub const IMAGE: u64 = 512 << 20;
@@ -54,12 +56,12 @@ pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Reads a text of at most [`TEXT`] bytes.
+/// Reads a text of at most `most` bytes.
 ///
 /// # Errors
 /// As [`read_file`]; bytes that are no UTF-8.
-pub fn read_text(path: &Path) -> io::Result<String> {
-    String::from_utf8(read_file(path, TEXT)?).map_err(|_| {
+pub fn read_text(path: &Path, most: u64) -> io::Result<String> {
+    String::from_utf8(read_file(path, most)?).map_err(|_| {
         io::Error::new(
             io::ErrorKind::InvalidData,
             "is not UTF-8 text; save it as UTF-8",

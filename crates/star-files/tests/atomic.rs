@@ -128,7 +128,7 @@ fn only_files_of_a_size_that_can_be_meant_are_read() {
     assert!(read_file(&path, 9).is_err());
     assert!(read_file(folder.path(), 10).is_err());
     fs::write(&path, b"\xff").unwrap();
-    let error = read_text(&path).unwrap_err().to_string();
+    let error = read_text(&path, 10).unwrap_err().to_string();
     assert!(error.contains("UTF-8"), "{error}");
 }
 

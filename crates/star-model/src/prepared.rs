@@ -1,31 +1,7 @@
 //! A network that only predicts: its weights are laid out once for how they are used.
 
 #[cfg(feature = "flex")]
-mod block;
-#[cfg(feature = "flex")]
-mod heads;
-#[cfg(feature = "flex")]
-mod hourglass;
-#[cfg(feature = "flex")]
-mod memory;
-#[cfg(feature = "flex")]
-mod network;
-#[cfg(feature = "flex")]
-mod pointwise;
-#[cfg(feature = "flex")]
-mod pool;
-#[cfg(feature = "flex")]
-mod product;
-#[cfg(feature = "flex")]
-mod split;
-#[cfg(feature = "flex")]
-mod stem;
-#[cfg(feature = "flex")]
-mod taps;
-#[cfg(feature = "flex")]
-mod weights;
-#[cfg(feature = "flex")]
-mod winograd;
+mod flex;
 
 use burn::tensor::{Tensor, backend::Backend};
 
@@ -49,7 +25,7 @@ pub struct Prepared<B: Backend> {
 enum Kind<B: Backend> {
     Plain(Box<StarNet<B>>),
     #[cfg(feature = "flex")]
-    Fast(Box<network::Network>),
+    Fast(Box<flex::Network>),
 }
 
 impl<B: Backend> StarNet<B> {
@@ -64,7 +40,7 @@ impl<B: Backend> StarNet<B> {
     fn kind(&self) -> Kind<B> {
         #[cfg(feature = "flex")]
         if let Some(net) = crate::flex::as_ref::<_, StarNet<burn::backend::Flex>>(self)
-            && let Some(network) = network::Network::of(net)
+            && let Some(network) = flex::Network::of(net)
         {
             return Kind::Fast(Box::new(network));
         }
@@ -81,7 +57,7 @@ impl<B: Backend> Prepared<B> {
     /// The last stack's output; images as for [`StarNet::forward`].
     ///
     /// # Panics
-    /// As [`StarNet::forward_last`].
+    /// As [`StarNet::forward_last`]; on `flex` also for images whose numbers are not `f32`.
     pub fn forward(&self, images: Tensor<B, 4>) -> StackOutput<B> {
         match &self.kind {
             Kind::Plain(net) => net.forward_last(images),
@@ -93,7 +69,7 @@ impl<B: Backend> Prepared<B> {
 
 #[cfg(feature = "flex")]
 impl<B: Backend> Prepared<B> {
-    fn forward_fast(&self, network: &network::Network, images: Tensor<B, 4>) -> StackOutput<B> {
+    fn forward_fast(&self, network: &flex::Network, images: Tensor<B, 4>) -> StackOutput<B> {
         use crate::flex::{as_ref, floats, from_vec, own, tensor};
         use burn::{backend::Flex, tensor::Shape};
 

@@ -10,8 +10,8 @@ use burn::{
 use star_model::StarNetConfig;
 use support::{Draws, distance, floats, formula};
 
-/// Landmarks, normalised; half of what a pixel's sixteenth is at 256.
-const LANDMARKS: f64 = 1e-5;
+/// Normalised. Sums run in another order; 1e-6 was seen.
+const LANDMARKS: f64 = 3e-6;
 
 /// Of the weights: with it no pixel of a heatmap lies where coordinates are just lit, or just not. That is a step in the network itself.
 const SEED: u64 = 9;
@@ -89,7 +89,7 @@ fn prepared_networks_say_the_same() {
         assert!(off < LANDMARKS, "{off} {said}");
         assert_eq!(given.heatmaps.dims(), plain.heatmaps.dims());
         let off = distance(&floats(given.heatmaps), &floats(plain.heatmaps));
-        assert!(off < 1e-3, "heatmaps {off} {said}");
+        assert!(off < 1e-4, "heatmaps {off} {said}");
         assert_eq!(given.point_maps.is_some(), config.aam);
         for (given, plain) in [
             (given.point_maps, plain.point_maps),
@@ -98,7 +98,7 @@ fn prepared_networks_say_the_same() {
             if let (Some(given), Some(plain)) = (given, plain) {
                 assert_eq!(given.dims(), plain.dims());
                 let off = distance(&floats(given), &floats(plain));
-                assert!(off < 1e-4, "maps {off} {said}");
+                assert!(off < 1e-5, "maps {off} {said}");
             }
         }
     }

@@ -47,12 +47,12 @@ pub(crate) fn begin<B: AutodiffBackend>(
             .message("the run stopped before its first checkpoint; it starts from its beginning");
         let state = fresh_state(setup)?;
         run.keep_launch(&start.launch)?;
-        run.go_back_to(&state.position)?;
+        run.go_back_to(&state.position, observer)?;
         return first_figures(setup, run, state, observer);
     };
     let state = checkpoint::load(setup, &newest, observer)?;
     run.keep_launch(&start.launch)?;
-    run.go_back_to(&state.position)?;
+    run.go_back_to(&state.position, observer)?;
     checkpoint::make_current(&newest, &run)?;
     observer.message(&format!("continuing from {}", newest.display()));
     Ok((run, state))

@@ -7,7 +7,7 @@
 //!     net.mpk, ema.mpk, adam.mpk            weights, their moving average, the optimiser
 //!     best.safetensors                      the best weights so far, from the first evaluation on
 //!     position.json                         where the run is: the seed and this decide everything random
-//!     contents.json                         length and checksum of each
+//!     contents.json                         length and checksum of each, the recipe's keys, the number of training faces
 //! ```
 
 mod contents;
@@ -240,7 +240,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, TrainError> {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TrainError> {
-    fs::read(path).map_err(|e| TrainError::io(path, e))
+    star_files::read_file(path, star_files::LARGE).map_err(|e| TrainError::io(path, e))
 }
 
 /// The same step may be an epoch's last, before its evaluation, and the beginning of the next: two positions, two names.
@@ -252,7 +252,12 @@ fn name_of(position: &Position) -> String {
 fn list(run: &RunDir) -> Result<Vec<PathBuf>, TrainError> {
     let dir = run.checkpoints();
     let mut found = Vec::new();
-    for entry in fs::read_dir(&dir).map_err(|e| TrainError::io(&dir, e))? {
+    let entries = match fs::read_dir(&dir) {
+        // Somebody has removed it.
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(|e| TrainError::io(&dir, e))?,
+    };
+    for entry in entries {
         let path = entry.map_err(|e| TrainError::io(&dir, e))?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if let Some(rest) = name.strip_prefix("step-") {

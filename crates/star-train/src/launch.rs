@@ -1,6 +1,6 @@
 //! What a run runs on, kept beside its recipe: `run.toml`.
 
-use std::{fs, path::Path};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use star_data::error::plain_words;
@@ -25,7 +25,7 @@ impl Launch {
     /// # Errors
     /// A file that cannot be read or is damaged.
     pub fn read(path: &Path) -> Result<Option<Self>, TrainError> {
-        match fs::read_to_string(path) {
+        match star_files::read_text(path, star_files::SMALL) {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(TrainError::io(path, e)),
             Ok(text) => toml::from_str(&text).map(Some).map_err(|e| {

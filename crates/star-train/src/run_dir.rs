@@ -1,6 +1,7 @@
 //! A run is a folder. Nothing needs the folder's name to be understood.
 
 use std::{
+    collections::BTreeSet,
     fs::{self, File, TryLockError},
     path::{Path, PathBuf},
     sync::Arc,
@@ -10,7 +11,7 @@ use serde::Serialize;
 
 use crate::{
     disk, epoch_record::EpochRecord, error::TrainError, launch::Launch, meter::StepLosses,
-    recipe::Recipe, state::Position,
+    observer::Observer, recipe::Recipe, state::Position,
 };
 
 /// The folder of one run: `config.toml`, `run.toml`, `metrics.jsonl`, `steps.jsonl`, `checkpoints/`, `weights/`, `report/`.
@@ -197,23 +198,48 @@ impl RunDir {
         disk::sync(&self.metrics())
     }
 
-    /// Makes the logs those of a run that is at this position: what was written after it, a resumed run writes again.
+    /// Makes the logs those of a run that is at this position: what was written after it, a resumed run writes again. The lines of
+    /// epochs are in the position. Where lines of steps before it are gone, the log is set aside and `observer` is told.
     ///
     /// # Errors
     /// When a file cannot be read or written.
-    pub fn go_back_to(&self, position: &Position) -> Result<(), TrainError> {
+    pub fn go_back_to(
+        &self,
+        position: &Position,
+        observer: &mut dyn Observer,
+    ) -> Result<(), TrainError> {
         disk::write(&self.metrics(), lines(&position.history)?.as_bytes())?;
         let path = self.steps();
-        if !path.exists() {
-            return Ok(());
-        }
+        let bytes = match star_files::read_file(&path, star_files::TEXT) {
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+            bytes => bytes.map_err(|e| TrainError::io(&path, e))?,
+        };
         // A crash may leave anything in its last block, such as bytes that are no text.
-        let bytes = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
         let kept: String = (bytes.split(|&b| b == b'\n'))
             .filter_map(|line| std::str::from_utf8(line).ok())
             .filter(|line| step_of(line).is_some_and(|s| s <= position.step))
             .flat_map(|line| [line, "\n"])
             .collect();
+        let steps = kept.lines().filter_map(step_of);
+        let lost = position.step - steps.collect::<BTreeSet<_>>().len().min(position.step);
+        if lost > 0 {
+            let mut said = format!(
+                "{} lacks the losses of {lost} of {} steps",
+                path.display(),
+                position.step
+            );
+            if !bytes.is_empty() {
+                let aside = self.root.join("damaged-steps.jsonl");
+                disk::write(&aside, &bytes)?;
+                said += &format!("; as it was found it is kept as {}", aside.display());
+            }
+            observer.message(&format!(
+                "{said}. The run itself goes on from its checkpoint."
+            ));
+        }
+        if bytes.is_empty() && kept.is_empty() {
+            return Ok(());
+        }
         disk::write(&path, kept.as_bytes())
     }
 }
@@ -236,6 +262,7 @@ fn lines(records: &[impl Serialize]) -> Result<String, TrainError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::observer::Silent;
 
     fn create(folder: &Path) -> Result<RunDir, TrainError> {
         let launch = Launch {
@@ -290,7 +317,7 @@ mod tests {
             step: 2,
             ..Position::default()
         };
-        run.go_back_to(&position).expect("it goes on");
+        run.go_back_to(&position, &mut Silent).expect("it goes on");
         assert_eq!(fs::read(run.steps()).expect("a log"), whole[..22]);
     }
 }

@@ -27,7 +27,7 @@ const FIRST_PIXEL: f64 = 1.0;
 /// When the file cannot be read, and as [`parse_pts`].
 pub fn read_pts(path: &Path, expected: usize) -> Result<Vec<Point>, DataError> {
     let bytes =
-        star_files::read_file(path, star_files::TEXT).map_err(|e| DataError::io(path, e))?;
+        star_files::read_file(path, star_files::SMALL).map_err(|e| DataError::io(path, e))?;
     parse_pts(&bytes, path, expected)
 }
 

@@ -1,6 +1,6 @@
 //! What a checkpoint must hold, so that damage is found: a bit that flipped on disk would load as a weight.
 
-use std::{collections::BTreeMap, fmt, fs, path::Path};
+use std::{collections::BTreeMap, fmt, io::ErrorKind, path::Path};
 
 use serde::{Deserialize, Serialize};
 use star_model::StarNetConfig;
@@ -8,6 +8,7 @@ use star_model::StarNetConfig;
 use crate::{error::TrainError, recipe::Recipe};
 
 pub const FILE: &str = "contents.json";
+const OTHER_LENGTH: &str = "has another length than was written";
 
 /// The files of a checkpoint, and which run it is of.
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,22 +84,23 @@ impl Contents {
                 what,
             }))
         };
-        let Some(text) = read(folder, FILE)? else {
-            return damage(FILE, "is missing");
+        let text = match read(folder, FILE, star_files::SMALL)? {
+            Ok(text) => text,
+            Err(what) => return damage(FILE, what),
         };
         let Ok(contents) = serde_json::from_slice::<Self>(&text) else {
             return damage(FILE, "cannot be understood");
         };
         for (name, stamp) in &contents.files {
-            match read(folder, name)? {
-                None => return damage(name, "is missing"),
-                Some(bytes) if bytes.len() != stamp.bytes => {
-                    return damage(name, "has another length than was written");
+            match read(folder, name, stamp.bytes as u64)? {
+                Err(what) => return damage(name, what),
+                Ok(bytes) if bytes.len() != stamp.bytes => {
+                    return damage(name, OTHER_LENGTH);
                 }
-                Some(bytes) if Stamp::of(&bytes) != *stamp => {
+                Ok(bytes) if Stamp::of(&bytes) != *stamp => {
                     return damage(name, "holds other bytes than were written");
                 }
-                Some(_) => {}
+                Ok(_) => {}
             }
         }
         Ok(Ok(()))
@@ -107,7 +109,8 @@ impl Contents {
     /// The contents of a checkpoint that was checked.
     pub fn read(folder: &Path) -> Result<Self, TrainError> {
         let path = folder.join(FILE);
-        let text = fs::read(&path).map_err(|e| TrainError::io(&path, e))?;
+        let text = star_files::read_file(&path, star_files::SMALL)
+            .map_err(|e| TrainError::io(&path, e))?;
         serde_json::from_slice(&text).map_err(|e| TrainError::Checkpoint {
             path,
             message: e.to_string(),
@@ -125,13 +128,6 @@ impl Contents {
                 message,
             })
         };
-        if self.network != now.network {
-            return refuse(format!(
-                "it is of another network than the run's config.toml (or its layout file) now describes; undo what was changed there.\n\
-                 The checkpoint: {}\nThe recipe: {}",
-                self.network, now.network
-            ));
-        }
         let mut told = Vec::new();
         for (key, was) in &self.recipe {
             let is = now.recipe.get(key).map_or("nothing", String::as_str);
@@ -140,11 +136,18 @@ impl Contents {
             }
             if !may_change(key) {
                 return refuse(format!(
-                    "the run's config.toml now has {key} = {is}, and the run began with {was}. It decides which faces are trained on and \
-                     in what order, so the run would not be the same: set it back, or start a new run with --config and --set."
+                    "the run's config.toml now has {key} = {is}, and the run began with {was}. It decides what is trained on what, or what \
+                     selects the best weights, so the run would not be the same: set it back, or start a new run with --config and --set."
                 ));
             }
             told.push(format!("{key} is now {is}, it was {was}"));
+        }
+        if self.network != now.network {
+            return refuse(format!(
+                "it is of another network than the run's config.toml (or its layout file) now describes; undo what was changed there.\n\
+                 The checkpoint: {}\nThe recipe: {}",
+                self.network, now.network
+            ));
         }
         if self.faces != 0 && self.faces != now.faces {
             return refuse(format!(
@@ -205,12 +208,52 @@ fn keys_of(recipe: &Recipe) -> Result<BTreeMap<String, String>, TrainError> {
     Ok(keys)
 }
 
-/// A file's bytes; `None` where there is no such file, or it cannot be read to its end.
-fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, TrainError> {
+/// A file's bytes, or in what way it is damaged. More than `most` bytes are more than were written.
+///
+/// # Errors
+/// A file that may not be read; that is no damage.
+fn read(folder: &Path, name: &str, most: u64) -> Result<Result<Vec<u8>, &'static str>, TrainError> {
     let path = folder.join(name);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(e) => Err(TrainError::io(path, e)),
+    match star_files::read_file(&path, most) {
+        Ok(bytes) => Ok(Ok(bytes)),
+        Err(e) => match e.kind() {
+            ErrorKind::NotFound => Ok(Err("is missing")),
+            ErrorKind::FileTooLarge => Ok(Err(OTHER_LENGTH)),
+            ErrorKind::IsADirectory | ErrorKind::InvalidInput => Ok(Err("is no file any more")),
+            _ => Err(TrainError::io(path, e)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(channels: usize, faces: usize) -> Contents {
+        let config = StarNetConfig::new(2, vec![vec![0, 1]]).with_channels(channels);
+        Contents::of_run(&config, &Recipe::default(), faces).expect("a recipe")
+    }
+
+    #[test]
+    fn a_checkpoint_is_held_against_what_the_run_now_is() {
+        let folder = Path::new("c");
+        let refused = |old: &Contents, now: &Contents| {
+            let error = old.must_be_of(now, folder).expect_err("another run");
+            error.to_string()
+        };
+        assert!(contents(8, 9).must_be_of(&contents(8, 9), folder).is_ok());
+        // The recipe may be the same where its layout's file is not.
+        let message = refused(&contents(8, 9), &contents(16, 9));
+        assert!(message.contains("another network"), "{message}");
+        let message = refused(&contents(8, 9), &contents(8, 10));
+        assert!(message.contains("began with 9 training faces"), "{message}");
+        // Checkpoints of before know neither.
+        let old = Contents {
+            recipe: BTreeMap::new(),
+            faces: 0,
+            ..contents(8, 9)
+        };
+        assert!(old.must_be_of(&contents(8, 10), folder).is_ok());
+        assert!(refused(&old, &contents(16, 9)).contains("another network"));
     }
 }

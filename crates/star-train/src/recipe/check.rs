@@ -11,16 +11,17 @@ impl Recipe {
     pub(super) fn check(&self) -> Result<(), TrainError> {
         check_name(&self.name)?;
         let train = &self.train;
-        if train.batch_size == 0 || train.epochs == 0 || train.log_every == 0 {
-            return refuse(
-                "train.epochs, train.batch_size and train.log_every must be at least 1".into(),
-            );
-        }
-        if train.eval_every == 0 || train.checkpoint_every == 0 || train.workers == 0 {
-            return refuse(
-                "train.eval_every, train.checkpoint_every and train.workers must be at least 1"
-                    .into(),
-            );
+        for (key, value) in [
+            ("train.epochs", train.epochs),
+            ("train.batch_size", train.batch_size),
+            ("train.log_every", train.log_every),
+            ("train.eval_every", train.eval_every),
+            ("train.checkpoint_every", train.checkpoint_every),
+            ("train.workers", train.workers),
+        ] {
+            if value == 0 {
+                return refuse(format!("{key} = 0: must be at least 1"));
+            }
         }
         // Far above all use: what is larger is a slip of the pen, and would be found out hours later or by the machine's memory.
         for (key, value, limit) in [
@@ -45,7 +46,9 @@ impl Recipe {
             ("train.ema_half_life", train.ema_half_life),
         ] {
             if !(value.is_finite() && value > 0.0) {
-                return refuse(format!("{key} = {value}: must be a finite number above 0"));
+                return refuse(format!(
+                    "{key} = {value:?}: must be a finite number above 0"
+                ));
             }
         }
         if !train.milestones.is_sorted() {
@@ -61,7 +64,7 @@ impl Recipe {
         ] {
             if !(0.0..=MAX_WEIGHT).contains(&value) {
                 return refuse(format!(
-                    "{key} = {value}: must be a number from 0 to {MAX_WEIGHT}"
+                    "{key} = {value:?}: must be a number from 0 to {MAX_WEIGHT}"
                 ));
             }
         }

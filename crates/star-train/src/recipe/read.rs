@@ -16,7 +16,7 @@ impl Recipe {
     pub fn read(path: &Path, set: &[String]) -> Result<Self, TrainError> {
         let text = match (path.is_file(), builtin::text(path)) {
             (false, Some(text)) => text.to_owned(),
-            _ => star_files::read_text(path).map_err(|e| {
+            _ => star_files::read_text(path, star_files::SMALL).map_err(|e| {
                 if e.kind() == std::io::ErrorKind::NotFound {
                     TrainError::Recipe(format!(
                         "{}: no such file, and no built-in recipe of this name (there are {})",
@@ -33,7 +33,13 @@ impl Recipe {
             .map_err(|e| TrainError::Recipe(describe_toml_error(path, &text, &e)))?;
         let table: toml::Table = toml::from_str(&text)
             .map_err(|e| TrainError::Recipe(describe_toml_error(path, &text, &e)))?;
-        Self::from_table(table, set)
+        Self::from_table(table, set).map_err(|e| match e {
+            // What no setting is to blame for, the file is.
+            TrainError::Recipe(what) if set.is_empty() => {
+                TrainError::Recipe(format!("{}: {what}", path.display()))
+            }
+            e => e,
+        })
     }
 
     pub(super) fn from_table(mut table: toml::Table, set: &[String]) -> Result<Self, TrainError> {
@@ -84,8 +90,12 @@ fn apply_setting(table: &mut toml::Table, setting: &str) -> Result<(), TrainErro
     let parsed: toml::Value = toml::from_str::<toml::Table>(&format!("value = {value}"))
         .ok()
         .and_then(|mut t| t.remove("value"))
-        // TOML has no `.5`; people do.
-        .or_else(|| value.parse().ok().map(toml::Value::Float))
+        // TOML has no `.5`; people do. A whole number that it has not is too large.
+        .or_else(|| {
+            let whole = value.bytes().all(|b| b.is_ascii_digit());
+            let number = value.parse().ok().filter(|_| !whole);
+            number.map(toml::Value::Float)
+        })
         .unwrap_or_else(|| toml::Value::String(value.to_owned()));
 
     let mut parts = key.split('.').peekable();

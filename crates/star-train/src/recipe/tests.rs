@@ -79,6 +79,13 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
         ("train.epochs=many", "expected a whole number"),
         ("train.gamma=much", "expected a number"),
         ("train=3", "expected a section of keys"),
+        ("train.log_every=0", "train.log_every = 0"),
+        ("train.gamma=inf", "train.gamma = inf"),
+        ("loss.edge_weight=1e300", "= 1e300"),
+        (
+            "seed=18446744073709551615",
+            "\"18446744073709551615\", expected",
+        ),
     ] {
         let message = with(&[setting]).expect_err(setting).to_string();
         assert!(message.contains(named), "{setting}: {message}");

@@ -6,7 +6,7 @@ use super::{
     pointwise::Pointwise,
     pool::{max_pool, upsample_add},
     product::{Add, Panels, Rows, product},
-    split::by_rows,
+    split::{PASS, by_rows},
 };
 use crate::coord::{BOUNDARY_THRESHOLD, coordinates};
 
@@ -83,7 +83,7 @@ impl Hourglass {
             },
             || {
                 let mut pooled = memory.take(half[0] * half[1] * channels);
-                let work = pooled.len() * 8;
+                let work = pooled.len() * PASS;
                 by_rows(&mut pooled, half[1] * channels, work, |first, y| {
                     max_pool(&x[2 * first * width * channels..], width, channels, y);
                 });
@@ -96,7 +96,7 @@ impl Hourglass {
                 y
             },
         );
-        let work = skip.len() * 8;
+        let work = skip.len() * PASS;
         // Pairs of rows.
         by_rows(&mut skip, 2 * width * channels, work, |first, y| {
             upsample_add(&low[first * half[1] * channels..], half[1], channels, y);

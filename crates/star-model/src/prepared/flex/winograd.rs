@@ -255,16 +255,7 @@ fn transform_output(sums: &[f32], stride: usize, map: &Map, bias: &[f32], y: &mu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::prepared::{product::Panels, taps::Taps};
-
-    fn numbers(len: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        };
-        (0..len).map(next).collect()
-    }
+    use crate::prepared::flex::{numbers, taps::Taps};
 
     /// Both ways to convolve against sums in double precision: maps of one pixel, odd ones, ones that are no whole tiles or strips.
     #[test]

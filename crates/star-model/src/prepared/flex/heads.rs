@@ -6,7 +6,7 @@ use super::{
     memory::{Buffer, Memory},
     pointwise::Pointwise,
     product::{Add, Panels, Rows, product},
-    split::by_rows,
+    split::{PASS, by_rows},
 };
 use crate::{batch_norm::EPSILON, decoder::MIN_SUM};
 
@@ -60,7 +60,7 @@ impl Heads {
             product(x, &self.maps, maps, Add::Nothing, false);
         });
         let (mean, scale) = statistics(&maps, outputs, self.points);
-        let work = maps.len() * 32;
+        let work = maps.len() * PASS;
         by_rows(&mut maps, outputs, work, |_, maps| {
             activate(maps, outputs, &mean, &scale);
         });

@@ -203,15 +203,7 @@ fn array(numbers: &[f32]) -> &[f32; WIDTH] {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn numbers(len: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let next = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / 8_388_608.0 - 1.0
-        };
-        (0..len).map(next).collect()
-    }
+    use crate::prepared::flex::numbers;
 
     /// Every number of rows that is left over, panels that are not full, every way to add.
     #[test]

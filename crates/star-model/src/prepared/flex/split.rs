@@ -9,6 +9,9 @@ const MOST_ROWS: usize = 96;
 /// Parts of a small map. A multiple of few threads, and not so many that weights are gone through again and again.
 const PARTS: usize = 4;
 
+/// What a pass over memory costs for each number, in multiply-adds: about as many as the product makes while one is fetched.
+pub const PASS: usize = 8;
+
 /// Calls `of` for each block of rows of `y`, `[rows, length]`, with the number of the block's first row. `work` is the multiply-adds of
 /// it all. The blocks do not depend on the number of threads.
 pub fn by_rows(y: &mut [f32], length: usize, work: usize, of: impl Fn(usize, &mut [f32]) + Sync) {

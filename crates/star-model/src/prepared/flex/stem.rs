@@ -5,7 +5,7 @@ use super::{
     memory::{Buffer, Memory},
     pool::max_pool,
     product::{Add, Panels, Rows, product},
-    split::by_rows,
+    split::{PASS, by_rows},
 };
 use crate::{
     coord::{COORD_CHANNELS, coordinates},
@@ -66,7 +66,7 @@ impl Stem {
         self.block1.run(&x, half, &mut y, memory);
         let size = half.map(|side| side / 2);
         let mut x = memory.take(size[0] * size[1] * self.block1.outputs());
-        let (channels, work) = (self.block1.outputs(), y.len() * 2);
+        let (channels, work) = (self.block1.outputs(), y.len() * PASS);
         by_rows(&mut x, size[1] * channels, work, |first, x| {
             max_pool(&y[2 * first * half[1] * channels..], half[1], channels, x);
         });

@@ -7,9 +7,9 @@ use super::{
     block::Block,
     heads::{Face, Heads, Merge},
     hourglass::{CoordConv, Hourglass, Level, Lit},
-    memory::Memory,
+    memory::{Buffer, Memory},
     pointwise::Pointwise,
-    product::Panels,
+    product::{Add, Panels},
     stem::Stem,
     weights::{Folded, block, numbers, pointwise},
 };
@@ -67,7 +67,7 @@ impl Network {
             heads,
         } in &self.stacks
         {
-            let lit = previous.as_ref().map(|maps: &super::memory::Buffer| Lit {
+            let lit = previous.as_ref().map(|maps: &Buffer| Lit {
                 maps,
                 stride: heads.maps.outputs,
                 last: heads.points - 1,
@@ -76,9 +76,7 @@ impl Network {
             let mut features = memory.take(y.len());
             block.run(&y, size, &mut features, memory);
             let mut y = y;
-            heads
-                .features
-                .run(&features, &mut y, super::product::Add::Nothing, memory);
+            heads.features.run(&features, &mut y, Add::Nothing, memory);
             let maps = heads.maps(&y, memory);
             heads.merge(&y, &maps, &mut x);
             previous = Some(maps);
