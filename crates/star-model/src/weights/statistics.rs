@@ -71,11 +71,12 @@ pub fn average_statistics<B: Backend>(
     }
     let mut moving = Move(fractions);
     let net = map_named(net, DEPTH, &mut moving);
-    let mut left = moving
+    let left = moving
         .0
         .iter()
         .flat_map(|(_, statistics)| statistics.0.keys());
-    if let Some(name) = left.next() {
+    // The first by name, so that the message is the same each time.
+    if let Some(name) = left.min() {
         panic!("{name} is among the statistics, and the network has no such norm");
     }
     net
