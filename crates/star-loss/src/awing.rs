@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 use crate::{numeric::constant, products::Products, shapes::assert_shapes};
 
 /// Weight of the pixels near a target's foreground, and what counts as foreground (published).
-const FOREGROUND_WEIGHT: f64 = 10.0;
-const FOREGROUND: f64 = 0.2;
+pub(crate) const FOREGROUND_WEIGHT: f64 = 10.0;
+pub(crate) const FOREGROUND: f64 = 0.2;
 /// Errors below this count as this inside the power function, whose logarithm is infinite at 0.
-const TINY: f64 = 1e-30;
+pub(crate) const TINY: f64 = 1e-30;
 
 /// Configuration of [`AWingLoss`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -100,6 +100,13 @@ impl AWingLoss {
             "prediction and target must be of one shape",
             &[("prediction", &shape), ("target", &target.dims())],
         );
+        let products = Products::on::<B>(&prediction.device());
+        #[cfg(feature = "flex")]
+        if let Some(losses) =
+            products.if_fused(|| crate::flex::awing(&prediction, &target, &self.config))
+        {
+            return losses;
+        }
         let (maps, pixels) = (batch * channels, height * width);
         let count = (channels * pixels) as f64;
         let target = target.detach().reshape([maps, height, width]);
@@ -123,7 +130,7 @@ impl AWingLoss {
             (value, gradient)
         };
         // Adds exactly 0 to the value, and `gradient` to the gradient.
-        let linear = Products::on::<B>(&prediction.device())
+        let linear = products
             .dot(
                 prediction.reshape([maps, pixels]),
                 gradient.reshape([maps, pixels]) / count,

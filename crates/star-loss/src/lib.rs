@@ -29,6 +29,8 @@
 
 mod awing;
 mod distance;
+#[cfg(feature = "flex")]
+mod flex;
 mod moments;
 mod numeric;
 mod products;

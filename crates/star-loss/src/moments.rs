@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, backend::Backend};
 
 use crate::numeric::{away_from_zero, constant, within};
-use crate::products::Products;
+use crate::products::{Overview, Products};
 
 /// The published constant in the denominators (REFERENCE S3).
 const EPS: f64 = 1e-5;
@@ -97,10 +97,12 @@ impl<B: Backend> Mean<B> {
 pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
     let [_, height, width] = maps.dims();
     let (xs, ys) = (grid(width, &maps), grid(height, &maps));
-    let unit = Unit::of(&maps);
     let products = Products::on::<B>(&maps.device());
 
-    let columns = products.columns(maps.clone().detach(), unit.shrink);
+    // Sums of up to `pixels` values of any finite size stay finite when each is first made this much smaller (a power of two: exact).
+    let shrink = 1.0 / 128.0 / (height * width).next_power_of_two() as f64;
+    let Overview { magnitude, columns } = products.overview(maps.clone().detach(), shrink);
+    let unit = Unit::new(shrink, magnitude.clamp_min(MIN_SUM));
     let to_mass = unit.to_mass(columns.clone());
     let base_x = base(columns.clone(), &xs, &to_mass);
     let from_base_x = xs - base_x.clone();
@@ -110,7 +112,11 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
         from_base_x.clone() * from_base_x.clone(),
     ];
     let powers = powers.map(|power| power * unit.shrink);
-    let [sums, firsts, seconds] = products.rows(maps.clone(), powers);
+    // In units of the largest magnitude. One factor of the squares is a constant for the graph, which halves the memory and the work
+    // backwards; the gradient is doubled to make up.
+    let scale = unit.magnitude.clone().recip() * shrink;
+    let ([sums, firsts, seconds], squares) = products.sums(maps, powers, scale);
+    let squares = squares.clone() * 2.0 - squares.detach();
     let total = sums.clone().sum_dim(1);
     let mass = Mass::new(total.clone(), &unit);
 
@@ -136,7 +142,10 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
         sums * from_y.clone() * from_y,
     );
 
-    let denominator = denominator(mass.squares(maps, &unit, &products), mass.value.clone());
+    let denominator = denominator(
+        mass.per_mass(squares) / mass.divisor.clone(),
+        mass.value.clone(),
+    );
     let covariance = |sum: Tensor<B, 2>| {
         let moment = mass.per_mass(sum) / denominator.clone();
         within(moment, -MAX_COVARIANCE, MAX_COVARIANCE)
@@ -154,9 +163,8 @@ pub(crate) fn moments<B: Backend>(maps: Tensor<B, 3>) -> Moments<B> {
 
 /// The units that sums over a map are taken in, so that they stay finite and their squares too.
 struct Unit<B: Backend> {
-    /// Sums of up to `pixels` values of any finite size stay finite when each is first made this much smaller (a power of two: exact).
     shrink: f64,
-    /// The largest absolute value of each map, `[maps, 1]`.
+    /// The largest absolute value of each map, at least `MIN_SUM`: `[maps, 1]`.
     magnitude: Tensor<B, 2>,
     /// From shrunken sums to units of the magnitude. Applied before sums are divided or squared; not earlier, because each factor is a
     /// rounding.
@@ -167,10 +175,7 @@ struct Unit<B: Backend> {
 }
 
 impl<B: Backend> Unit<B> {
-    fn of(maps: &Tensor<B, 3>) -> Self {
-        let [_, height, width] = maps.dims();
-        let shrink = 1.0 / 128.0 / (height * width).next_power_of_two() as f64;
-        let magnitude = magnitude(maps.clone().detach());
+    fn new(shrink: f64, magnitude: Tensor<B, 2>) -> Self {
         let recip = magnitude.clone().recip();
         Self {
             shrink,
@@ -211,17 +216,6 @@ impl<B: Backend> Mass<B> {
     /// A shrunken sum over the map as one over the normalised map.
     fn per_mass(&self, sum: Tensor<B, 2>) -> Tensor<B, 2> {
         sum * self.scale.clone() / self.divisor.clone()
-    }
-
-    /// The sum of squares of the normalised map, by way of units of the largest magnitude. One factor is a constant for the graph, which
-    /// halves the memory and the work backwards; the gradient is doubled to make up.
-    fn squares(&self, maps: Tensor<B, 3>, unit: &Unit<B>, products: &Products) -> Tensor<B, 2> {
-        let [count, height, width] = maps.dims();
-        let maps = maps.reshape([count, height * width]);
-        let fixed = maps.clone().detach() * (unit.magnitude.clone().recip() * unit.shrink);
-        let squares = products.dot(maps, fixed);
-        let squares = squares.clone() * 2.0 - squares.detach();
-        self.per_mass(squares) / self.divisor.clone()
     }
 }
 
@@ -271,13 +265,4 @@ impl<B: Backend> Spread<B> {
 /// The gradient of `x` with the value of `value`.
 fn with_value<B: Backend>(x: Tensor<B, 2>, value: Tensor<B, 2>) -> Tensor<B, 2> {
     value + (x.clone() - x.detach())
-}
-
-/// The largest absolute value of each map, at least `MIN_SUM`: `[maps, 1]`.
-fn magnitude<B: Backend>(maps: Tensor<B, 3>) -> Tensor<B, 2> {
-    let [count, height, width] = maps.dims();
-    let flat = maps.reshape([count, height * width]);
-    let max = flat.clone().max_dim(1);
-    let min = flat.min_dim(1);
-    max.max_pair(-min).clamp_min(MIN_SUM)
 }

@@ -9,6 +9,14 @@ use burn::tensor::{
     backend::{Backend, DTypeUsage},
 };
 
+/// What is known of maps before their moments are taken; no gradients.
+pub(crate) struct Overview<B: Backend> {
+    /// The largest absolute value of each map, `[maps, 1]`.
+    pub magnitude: Tensor<B, 2>,
+    /// The sum of each column times a factor, `[maps, width]`.
+    pub columns: Tensor<B, 2>,
+}
+
 /// How sums of products are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Products {
@@ -40,6 +48,50 @@ impl Products {
             }
             Self::OneByOne => (a * b).sum_dim(1),
         }
+    }
+
+    /// Of `maps` `[maps, height, width]`, the columns times `factor`.
+    pub fn overview<B: Backend>(self, maps: Tensor<B, 3>, factor: f64) -> Overview<B> {
+        #[cfg(feature = "flex")]
+        if let Some(overview) = self.if_fused(|| crate::flex::overview(&maps, factor)) {
+            return overview;
+        }
+        let [count, height, width] = maps.dims();
+        let flat = maps.clone().reshape([count, height * width]);
+        let (largest, smallest) = (flat.clone().max_dim(1), flat.min_dim(1));
+        Overview {
+            magnitude: largest.max_pair(-smallest),
+            columns: self.columns(maps, factor),
+        }
+    }
+
+    /// Sums of the rows of `maps` `[maps, height, width]` as [`Self::rows`], and of the squares of each map times `scale` `[maps, 1]`: `[maps, 1]`.
+    /// The gradient of the squares takes one of their two factors for a constant.
+    pub fn sums<B: Backend>(
+        self,
+        maps: Tensor<B, 3>,
+        weights: [Tensor<B, 2>; 3],
+        scale: Tensor<B, 2>,
+    ) -> ([Tensor<B, 2>; 3], Tensor<B, 2>) {
+        #[cfg(feature = "flex")]
+        if let Some(sums) = self.if_fused(|| crate::flex::sums(&maps, &weights, &scale)) {
+            return sums;
+        }
+        let [count, height, width] = maps.dims();
+        let rows = self.rows(maps.clone(), weights);
+        let maps = maps.reshape([count, height * width]);
+        let fixed = maps.clone().detach() * scale;
+        (rows, self.dot(maps, fixed))
+    }
+
+    /// What kernels of our own give, unless a test plays another device.
+    #[cfg(feature = "flex")]
+    pub fn if_fused<T>(self, run: impl FnOnce() -> Option<T>) -> Option<T> {
+        #[cfg(test)]
+        if tests::in_tf32() {
+            return None;
+        }
+        if self == Self::Matrix { run() } else { None }
     }
 
     /// The sum of each row of `maps` `[maps, height, width]` by each of the weights `[maps, width]`: `[maps, height]` each.

@@ -39,7 +39,7 @@ impl<B: Backend> StarNet<B> {
 
     fn kind(&self) -> Kind<B> {
         #[cfg(feature = "flex")]
-        if let Some(net) = crate::flex::as_ref::<_, StarNet<burn::backend::Flex>>(self)
+        if let Some(net) = star_flex::as_ref::<_, StarNet<burn::backend::Flex>>(self)
             && let Some(network) = flex::Network::of(net)
         {
             return Kind::Fast(Box::new(network));
@@ -70,8 +70,8 @@ impl<B: Backend> Prepared<B> {
 #[cfg(feature = "flex")]
 impl<B: Backend> Prepared<B> {
     fn forward_fast(&self, network: &flex::Network, images: Tensor<B, 4>) -> StackOutput<B> {
-        use crate::flex::{as_ref, floats, from_vec, own, tensor};
         use burn::{backend::Flex, tensor::Shape};
+        use star_flex::{as_ref, floats, from_vec, own, tensor};
 
         crate::net::assert_images(images.dims());
         let images = as_ref::<_, Tensor<Flex, 4>>(&images)

@@ -1,26 +1,19 @@
 //! The fast operations as steps of Burn's graph. Each gives `None` for tensors that are not this backend's with gradients, or not `f32`.
 
+use burn::backend::Flex;
 use burn::backend::autodiff::checkpoint::{base::Checkpointer, strategy::NoCheckpointing};
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
-use burn::backend::{Autodiff, Flex};
 use burn::tensor::backend::Backend;
-use burn::tensor::ops::{ConvOptions, FloatTensor, ModuleOps};
-use burn::tensor::{Shape, Tensor, TensorPrimitive};
+use burn::tensor::ops::{ConvOptions, ModuleOps};
+use burn::tensor::{Shape, Tensor};
+use star_flex::{Floats, Tracked, from_vec, gradient_of, graph, own, tensor, tracked};
 
 use super::conv;
 use super::conv_shape::ConvShape;
 use super::norm::{self, Channel};
-use super::tensors::{
-    Floats, Normalised, as_ref, conv_forward, conv_shape, from_vec, max_pooled, own, tensor,
-};
+use super::tensors::{Normalised, conv_forward, conv_shape, max_pooled};
 use super::{pool, strided, weight_gradient};
-
-type Tracked<const D: usize> = Tensor<Autodiff<Flex>, D>;
-
-fn tracked<B: Backend, const D: usize>(x: &Tensor<B, D>) -> Option<Tracked<D>> {
-    as_ref::<_, Tracked<D>>(x).cloned()
-}
 
 pub(super) fn convolve<B: Backend>(
     x: &Tensor<B, 4>,
@@ -45,7 +38,7 @@ pub(super) fn convolve<B: Backend>(
         }
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    own(graph(y))
+    own(graph::<4>(y))
 }
 
 #[derive(Debug)]
@@ -81,16 +74,6 @@ impl Backward<Flex, 3> for Convolution {
             grads.register::<Flex>(node.id, from_vec(of_biases, shape));
         }
     }
-}
-
-fn graph(y: FloatTensor<Autodiff<Flex>>) -> Tracked<4> {
-    Tensor::from_primitive(TensorPrimitive::Float(y))
-}
-
-/// The gradient of a step's output, which is `f32` because the output is.
-fn gradient_of<S, const N: usize>(ops: &Ops<S, N>, grads: &mut Gradients) -> Floats {
-    let gradient = grads.consume::<Flex>(&ops.node);
-    Floats::of(&gradient).expect("a gradient has the type of its tensor")
 }
 
 /// The output, and mean and biased variance of the batch.
@@ -142,7 +125,7 @@ pub(super) fn norm_relu<B: Backend>(
         Tensor::from_inner(tensor(from_vec(values, Shape::new([count]))))
     };
     Some(Normalised {
-        y: own(graph(y))?,
+        y: own(graph::<4>(y))?,
         mean: own(untracked(means))?,
         variance: own(untracked(variances))?,
     })
@@ -195,7 +178,7 @@ pub(super) fn max_pool<B: Backend>(x: &Tensor<B, 4>) -> Option<Tensor<B, 4>> {
         OpsKind::Tracked(step) => step.finish(input, y),
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    own(graph(y))
+    own(graph::<4>(y))
 }
 
 #[derive(Debug)]
@@ -241,7 +224,7 @@ pub(super) fn convolve_strided<B: Backend>(
         OpsKind::Tracked(step) => step.finish((input, weights, options), y),
         OpsKind::UnTracked(step) => step.finish(y),
     };
-    own(graph(y))
+    own(graph::<4>(y))
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use burn::backend::Flex;
 use burn::tensor::Tensor;
 use burn::tensor::backend::Backend;
+use star_flex::{as_ref, floats, from_vec, own, tensor};
 
 #[cfg(feature = "autodiff")]
 use super::autodiff as with_gradients;
@@ -10,9 +11,7 @@ use super::conv;
 #[cfg(not(feature = "autodiff"))]
 use super::no_autodiff as with_gradients;
 use super::norm::{self, Channel};
-use super::tensors::{
-    Normalised, as_ref, conv_forward, conv_shape, floats, from_vec, max_pooled, own, tensor,
-};
+use super::tensors::{Normalised, conv_forward, conv_shape, max_pooled};
 use super::used::{Kernel, count};
 
 /// A "same" convolution of stride 1; `None` for other backends and for other numbers than `f32`.

@@ -26,7 +26,6 @@ mod winograd;
 pub(crate) use dispatch::{
     convolve, convolve_scale_relu, convolve_strided, max_pool, norm_relu, scale_relu,
 };
-pub(crate) use tensors::{as_ref, floats, from_vec, own, tensor};
 pub use used::{Kernel, kernel_calls};
 
 /// Partial sums side by side: what makes a sum fast, and more exact.

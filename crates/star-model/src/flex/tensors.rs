@@ -1,12 +1,9 @@
-//! From tensors of any backend to slices and back.
+//! Kernels of slices as functions of tensors.
 
-use std::any::Any;
-use std::ops::Deref;
-
-use burn::backend::Flex;
-use burn::backend::flex::{FlexTensor, Layout};
+use burn::backend::flex::FlexTensor;
 use burn::tensor::backend::Backend;
-use burn::tensor::{Bytes, DType, Shape, Tensor, TensorPrimitive};
+use burn::tensor::{Shape, Tensor};
+use star_flex::{Floats, from_vec};
 
 use super::conv;
 use super::conv_shape::ConvShape;
@@ -26,73 +23,6 @@ pub(super) fn max_pooled(x: &Floats) -> FlexTensor {
     let [batch, channels, h, w] = x.shape().dims();
     let y = pool::forward(x, [h, w]);
     from_vec(y, Shape::new([batch, channels, h / 2, w / 2]))
-}
-
-pub(crate) fn as_ref<A: 'static, B: 'static>(value: &A) -> Option<&B> {
-    (value as &dyn Any).downcast_ref()
-}
-
-/// The same value under the name that the caller knows its type by.
-pub(crate) fn own<A: 'static, B: 'static>(value: A) -> Option<B> {
-    let mut value = Some(value);
-    (&mut value as &mut dyn Any)
-        .downcast_mut::<Option<B>>()
-        .and_then(Option::take)
-}
-
-pub(crate) fn floats<const D: usize>(tensor: &Tensor<Flex, D>) -> Option<Floats> {
-    Floats::of(&tensor.clone().into_primitive().tensor())
-}
-
-pub(crate) fn tensor<const D: usize>(tensor: FlexTensor) -> Tensor<Flex, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(tensor))
-}
-
-/// A tensor whose numbers are `f32`, one after another.
-#[derive(Clone, Debug)]
-pub(crate) struct Floats(FlexTensor);
-
-impl Floats {
-    /// `None` if they are not `f32`.
-    ///
-    /// # Panics
-    /// If there are other than as many as the shape says, which would be Burn's fault: kernels rest on it.
-    pub fn of(tensor: &FlexTensor) -> Option<Self> {
-        (tensor.dtype() == DType::F32).then(|| {
-            let floats = Self(match tensor.as_slice::<f32>() {
-                Some(_) => tensor.clone(),
-                None => tensor.to_contiguous(),
-            });
-            assert_eq!(floats.len(), floats.shape().num_elements());
-            floats
-        })
-    }
-
-    pub fn shape(&self) -> Shape {
-        self.0.layout().shape().clone()
-    }
-
-    pub fn into_tensor(self) -> FlexTensor {
-        self.0
-    }
-}
-
-impl Deref for Floats {
-    type Target = [f32];
-
-    fn deref(&self) -> &[f32] {
-        self.0
-            .as_slice()
-            .expect("`of` took f32 only and made it contiguous")
-    }
-}
-
-pub(crate) fn from_vec(values: Vec<f32>, shape: Shape) -> FlexTensor {
-    FlexTensor::new(
-        Bytes::from_elems(values),
-        Layout::contiguous(shape),
-        DType::F32,
-    )
 }
 
 /// The shape of a convolution, `x` and `weight` as there.

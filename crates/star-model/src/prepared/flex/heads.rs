@@ -1,6 +1,7 @@
 //! What is read off a stack's features: all maps by one product, and what is made of them.
 
 use multiversion::multiversion;
+use star_flex::exp;
 
 use super::{
     memory::{Buffer, Memory},
@@ -53,10 +54,7 @@ impl Heads {
         let mut maps = memory.take(features.len() / inputs * outputs);
         let work = maps.len() * inputs;
         by_rows(&mut maps, outputs, work, |first, maps| {
-            let x = Rows {
-                data: &features[first * inputs..],
-                stride: inputs,
-            };
+            let x = Rows::new(&features[first * inputs..], inputs);
             product(x, &self.maps, maps, Add::Nothing, false);
         });
         let (mean, scale) = statistics(&maps, outputs, self.points);
@@ -74,10 +72,7 @@ impl Heads {
         let work = x.len() * (merge.features.inputs + merge.maps.inputs);
         by_rows(x, outputs, work, |first, x| {
             for (data, panels) in [(features, &merge.features), (maps, &merge.maps)] {
-                let rows = Rows {
-                    data: &data[first * panels.inputs..],
-                    stride: panels.inputs,
-                };
+                let rows = Rows::new(&data[first * panels.inputs..], panels.inputs);
                 product(rows, panels, x, Add::Own, false);
             }
         });
@@ -105,10 +100,7 @@ impl Heads {
         let work = masked.len() * edges.inputs;
         by_rows(&mut masked, points, work, |first, masked| {
             let maps = &maps[first * all..];
-            let x = Rows {
-                data: &maps[2 * points..],
-                stride: all,
-            };
+            let x = Rows::new(&maps[2 * points..], all);
             product(x, edges, masked, Add::Nothing, false);
             for (masked, maps) in masked.chunks_exact_mut(points).zip(maps.chunks_exact(all)) {
                 let (heat, point) = maps[..2 * points].split_at(points);
@@ -176,40 +168,6 @@ fn activate(maps: &mut [f32], all: usize, mean: &[f32], scale: &[f32]) {
     }
 }
 
-/// `e^x` within two units of the last place between -87 and 88, beyond these as at them. What is not a number stays so.
-///
-/// `2^n e^r` with r at most half of ln 2, its series as Cephes has it.
-#[inline(always)]
-fn exp(x: f32) -> f32 {
-    const LOG2_E: f32 = std::f32::consts::LOG2_E;
-    // ln 2 in two parts, so that n times the first is exact.
-    const LN_2_HIGH: f32 = 0.693_359_4;
-    const LN_2_LOW: f32 = -2.121_944_4e-4;
-    // Adding it leaves the nearest whole number in the last bits.
-    const ROUND: f32 = 12_582_912.0;
-    let bounded = if x > 88.0 { 88.0 } else { x };
-    let bounded = if bounded < -87.0 { -87.0 } else { bounded };
-    let shifted = bounded * LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = bounded - n * LN_2_HIGH - n * LN_2_LOW;
-    let series = 1.987_569_1e-4;
-    let series = series * r + 1.398_199_9e-3;
-    let series = series * r + 8.333_452e-3;
-    let series = series * r + 4.166_579_6e-2;
-    let series = series * r + 1.666_666_5e-1;
-    let series = series * r + 0.5;
-    let series = series * r * r + r + 1.0;
-    let power = f32::from_bits(
-        shifted
-            .to_bits()
-            .wrapping_sub(ROUND.to_bits())
-            .wrapping_add(127)
-            << 23,
-    );
-    // Of what is not a number the power is anything.
-    series * power
-}
-
 /// Some maps of `[pixels, all]` as `[maps, pixels]`.
 fn planes(maps: &[f32], all: usize, which: std::ops::Range<usize>) -> Vec<f32> {
     let pixels = maps.len() / all;
@@ -252,19 +210,6 @@ fn centres(maps: &[f32], pixels: usize, width: usize) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn exponentials_are_those_of_the_library() {
-        for i in -8700..=8800 {
-            let x = i as f32 / 100.0 + 1e-3;
-            let (fast, exact) = (f64::from(exp(x)), f64::from(x.min(88.0)).exp());
-            assert!((fast / exact - 1.0).abs() < 3e-7, "{x}: {fast} {exact}");
-        }
-        assert_eq!(exp(0.0), 1.0);
-        assert!(exp(f32::NAN).is_nan());
-        assert!(exp(f32::INFINITY).is_finite());
-        assert!(exp(f32::NEG_INFINITY) < 1e-37);
-    }
 
     #[test]
     fn planes_are_columns() {

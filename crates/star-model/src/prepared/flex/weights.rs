@@ -1,6 +1,7 @@
 //! From the modules that hold a network's weights to what is computed with.
 
 use burn::{backend::Flex, tensor::Tensor};
+use star_flex::floats;
 
 use super::{
     block::{Block, Spatial},
@@ -9,9 +10,7 @@ use super::{
     taps::Taps,
     winograd::{self, Winograd},
 };
-use crate::{
-    batch_norm::BatchNorm, conv::Conv, conv_block::ConvBlock, flex::floats, residual::ResBlock,
-};
+use crate::{batch_norm::BatchNorm, conv::Conv, conv_block::ConvBlock, residual::ResBlock};
 
 /// `None` where the numbers are not `f32`.
 pub fn numbers<const D: usize>(tensor: &Tensor<Flex, D>) -> Option<Vec<f32>> {
