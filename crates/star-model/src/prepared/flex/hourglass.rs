@@ -134,10 +134,7 @@ impl CoordConv {
                     coords[at.len()..].copy_from_slice(&[row, column]);
                 }
             }
-            let coords = Rows {
-                data: &coords,
-                stride: length,
-            };
+            let coords = Rows::new(&coords, length);
             product(coords, &self.coords, y, Add::Own, false);
         });
     }

@@ -10,7 +10,7 @@ use super::{
     memory::{Buffer, Memory},
     pointwise::Pointwise,
     product::{Add, Panels},
-    stem::Stem,
+    stem::{Stem, StemConv},
     weights::{Folded, block, numbers, pointwise},
 };
 use crate::{
@@ -90,8 +90,7 @@ impl Network {
 
 fn stem(stem: &StemModule<Flex>, side: usize) -> Option<Stem> {
     Some(Stem {
-        conv: Folded::of_block(&stem.conv)?.panels(),
-        coord: stem.coord,
+        conv: StemConv::new(&Folded::of_block(&stem.conv)?, 4 * side),
         block1: block(&stem.block1, 4 * side * side)?,
         block2: block(&stem.block2, side * side)?,
         block3: block(&stem.block3, side * side)?,

@@ -37,10 +37,7 @@ impl Pointwise {
             let rows = y.len() / outputs;
             let x = &x[first * inputs..][..rows * inputs];
             let add = add.from(first * outputs, y.len());
-            let rows_of = |data| Rows {
-                data,
-                stride: inputs,
-            };
+            let rows_of = |data| Rows::new(data, inputs);
             match &self.norm_relu {
                 None => product(rows_of(x), &self.panels, y, add, self.relu),
                 Some(norm) => {

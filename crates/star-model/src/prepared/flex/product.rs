@@ -58,11 +58,59 @@ pub enum Add<'a> {
     Rows(&'a [f32]),
 }
 
-/// Rows of pixels: row `i` is at `i * stride`, and at least as long as a product's inputs.
+/// Rows of numbers, each as long as a product's inputs.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     pub data: &'a [f32],
+    /// From a row to the next.
     pub stride: usize,
+    /// `None` where row `i` is the numbers from `i * stride` on.
+    pub windows: Option<Windows>,
+}
+
+/// Rows that are what a kernel sees of a padded map, one line of it after another, from where they lie.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// Lines of the kernel.
+    pub lines: usize,
+    /// Numbers in a line of the map.
+    pub length: usize,
+    /// Lines of the map from a row of windows to the next.
+    pub step: usize,
+    /// Windows side by side.
+    pub across: usize,
+    /// Which of them, counted row by row, is the first.
+    pub first: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Each row in one piece.
+    pub fn new(data: &'a [f32], stride: usize) -> Self {
+        Self {
+            data,
+            stride,
+            windows: None,
+        }
+    }
+
+    /// Where a row begins.
+    #[inline(always)]
+    fn start(&self, row: usize) -> usize {
+        match self.windows {
+            None => row * self.stride,
+            Some(windows) => {
+                let at = windows.first + row;
+                let (down, right) = (at / windows.across, at % windows.across);
+                down * windows.step * windows.length + right * self.stride
+            }
+        }
+    }
+
+    /// Pieces of a row, and from one to the next.
+    #[inline(always)]
+    fn pieces(&self) -> (usize, usize) {
+        self.windows.map_or((1, 0), |w| (w.lines, w.length))
+    }
 }
 
 /// `y [rows, outputs] = x [rows, inputs] weights + bias + add`, negative values cut off where there is a ReLU. In this thread.
@@ -75,8 +123,11 @@ pub fn product(x: Rows, panels: &Panels, y: &mut [f32], add: Add, relu: bool) {
     if let Add::Rows(add) = add {
         assert_eq!(add.len(), y.len());
     }
+    let (pieces, step) = x.pieces();
+    assert!(panels.inputs.is_multiple_of(pieces));
     if rows > 0 {
-        assert!(x.stride >= panels.inputs && x.data.len() >= (rows - 1) * x.stride + panels.inputs);
+        let end = x.start(rows - 1) + (pieces - 1) * step + panels.inputs / pieces;
+        assert!(x.data.len() >= end);
         by_processor(x, panels, y, add, relu);
     }
 }
@@ -133,20 +184,25 @@ impl Job<'_> {
         let weights = &self.panels.weights[panel * inputs * WIDTH..][..inputs * WIDTH];
         // Beyond the last row it is the last row again, and what comes of it is left: fewer rows would be another loop.
         let rows = (y.len() / outputs - row).min(ROWS);
-        let x: [&[f32]; ROWS] = std::array::from_fn(|r| {
-            &self.x.data[(row + r.min(rows - 1)) * self.x.stride..][..inputs]
-        });
+        let starts: [usize; ROWS] = std::array::from_fn(|r| self.x.start(row + r.min(rows - 1)));
+        let (pieces, step) = self.x.pieces();
+        let length = inputs / pieces;
         let mut sums = [[0f32; WIDTH]; ROWS];
-        for (i, weights) in weights.chunks_exact(WIDTH).enumerate().take(inputs) {
-            let weights = array(weights);
-            for r in 0..ROWS {
-                let pixel = x[r][i];
-                for c in 0..WIDTH {
-                    sums[r][c] = if FUSED {
-                        pixel.mul_add(weights[c], sums[r][c])
-                    } else {
-                        sums[r][c] + pixel * weights[c]
-                    };
+        for piece in 0..pieces {
+            let x: [&[f32]; ROWS] =
+                std::array::from_fn(|r| &self.x.data[starts[r] + piece * step..][..length]);
+            let weights = &weights[piece * length * WIDTH..];
+            for (i, weights) in weights.chunks_exact(WIDTH).enumerate().take(length) {
+                let weights = array(weights);
+                for r in 0..ROWS {
+                    let pixel = x[r][i];
+                    for c in 0..WIDTH {
+                        sums[r][c] = if FUSED {
+                            pixel.mul_add(weights[c], sums[r][c])
+                        } else {
+                            sums[r][c] + pixel * weights[c]
+                        };
+                    }
                 }
             }
         }
@@ -221,10 +277,7 @@ mod tests {
             );
             let (bias, extra) = (numbers(outputs, 3), numbers(rows * outputs, 4));
             let panels = Panels::new([outputs, inputs], |m, k| w[m * inputs + k], |m| bias[m]);
-            let x = Rows {
-                data: &x,
-                stride: inputs + 2,
-            };
+            let x = Rows::new(&x, inputs + 2);
             for relu in [false, true] {
                 for add in [Add::Nothing, Add::Own, Add::Rows(&extra)] {
                     let mut y = extra.clone();
@@ -253,13 +306,51 @@ mod tests {
         }
     }
 
+    /// A 3x2 kernel in steps of two over a map of two channels, from the second window on, against the same rows laid out one by one.
+    #[test]
+    fn windows_are_rows() {
+        let (lines, wide, step, channels) = (3, 2, 2, 2);
+        let (height, width, outputs) = (9, 10, 17);
+        let map = numbers(height * width * channels, 1);
+        let inputs = lines * wide * channels;
+        let weights = numbers(inputs * outputs, 2);
+        let panels = Panels::new([outputs, inputs], |m, k| weights[m * inputs + k], |_| 0.5);
+        let (down, across) = ((height - lines) / step + 1, (width - wide) / step + 1);
+        let mut rows = Vec::new();
+        for at in 1..down * across {
+            for line in 0..lines {
+                let from = (at / across * step + line) * width + at % across * step;
+                rows.extend(&map[from * channels..][..wide * channels]);
+            }
+        }
+        let mut expected = vec![0.0; rows.len() / inputs * outputs];
+        let mut y = expected.clone();
+        product(
+            Rows::new(&rows, inputs),
+            &panels,
+            &mut expected,
+            Add::Nothing,
+            false,
+        );
+        let windows = Rows {
+            data: &map,
+            stride: step * channels,
+            windows: Some(Windows {
+                lines,
+                length: width * channels,
+                step,
+                across,
+                first: 1,
+            }),
+        };
+        product(windows, &panels, &mut y, Add::Nothing, false);
+        assert_eq!(y, expected);
+    }
+
     #[test]
     fn what_is_not_a_number_passes_a_relu() {
         let panels = Panels::new([1, 1], |_, _| 1.0, |_| 0.0);
-        let x = Rows {
-            data: &[f32::NAN],
-            stride: 1,
-        };
+        let x = Rows::new(&[f32::NAN], 1);
         let mut y = [0.0];
         product(x, &panels, &mut y, Add::Nothing, true);
         assert!(y[0].is_nan());

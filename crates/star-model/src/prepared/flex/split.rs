@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 /// Multiply-adds below which one thread is done before another has woken up.
-const LEAST_WORK: usize = 1 << 21;
+const LEAST_WORK: usize = 1 << 19;
 /// Pixels worked on together: with 256 channels of them they stay in the second cache.
 const MOST_ROWS: usize = 96;
 /// Parts of a small map. A multiple of few threads, and not so many that weights are gone through again and again.

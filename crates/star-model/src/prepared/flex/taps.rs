@@ -49,10 +49,7 @@ impl Taps {
                     }
                 }
             }
-            let x = Rows {
-                data: &around,
-                stride: length,
-            };
+            let x = Rows::new(&around, length);
             product(x, &self.panels, y, Add::Nothing, true);
         });
     }
