@@ -41,6 +41,17 @@ fn every_case_is_timed_and_written() {
             "{row}"
         );
         assert!(row["peer"].is_null());
+        // What is no product has no speed.
+        let is_loss = row["case"] == "loss";
+        assert_eq!(row["speed"].is_null(), is_loss, "{row}");
+        assert!(
+            is_loss || row["speed"]["gflops"].as_f64() > Some(0.0),
+            "{row}"
+        );
+        assert!(
+            is_loss || row["speed"]["of_product"].as_f64() > Some(0.0),
+            "{row}"
+        );
     }
     assert_eq!(json["backend"], "flex");
 }

@@ -31,6 +31,32 @@ pub enum Case {
     TrainingStep,
     /// STAR loss of `[batch, points, side, side]` heatmaps, forward and backward.
     Loss,
+    /// A product of two matrices of [`PRODUCT_SIDE`], whatever the recipe and the batch: what the device can do.
+    Product,
+}
+
+/// Rows and columns of the product's matrices: large enough for a processor, and for most of a GPU.
+const PRODUCT_SIDE: usize = 2048;
+
+/// Operations of one run of a case, a multiplication and its addition as two; `None` where the work is no products.
+///
+/// As if each convolution were computed as it is written down: Winograd's takes fewer. A training step counts as three times its forward
+/// pass, which is what gradients of inputs and of weights come to.
+pub fn operations(
+    case: Case,
+    recipe: &Recipe,
+    batch_size: usize,
+) -> Result<Option<f64>, TrainError> {
+    let forward = || -> Result<f64, TrainError> {
+        let config = recipe.net_config(&recipe.layout()?);
+        Ok(2.0 * (star_model::info(&config).multiply_adds * batch_size) as f64)
+    };
+    Ok(match case {
+        Case::Inference => Some(forward()?),
+        Case::TrainingStep => Some(3.0 * forward()?),
+        Case::Loss => None,
+        Case::Product => Some(2.0 * (PRODUCT_SIDE as f64).powi(3)),
+    })
 }
 
 /// Runs a case over and over until `least` has gone by, at least three times after one that does not count; seconds of each.
@@ -74,6 +100,18 @@ pub fn time_case<B: AutodiffBackend>(
                 let gradients = GradientsParams::from_grads(loss.backward(), &current);
                 net = Some(adam.step(recipe.train.learning_rate, current, gradients));
                 Ok(())
+            })
+        }
+        Case::Product => {
+            let matrix = || -> Tensor<B::InnerBackend, 2> {
+                let shape = [PRODUCT_SIDE, PRODUCT_SIDE];
+                Tensor::random(shape, Distribution::Uniform(-1.0, 1.0), device)
+            };
+            let (a, b) = (matrix(), matrix());
+            repeat::<B>(least, device, || {
+                let y = a.clone().matmul(b.clone());
+                // Reading one number of it waits for all.
+                Ok(to_host::<_, 2, f32>(y.narrow(0, 0, 1).narrow(1, 0, 1)).map(|_| ())?)
             })
         }
         Case::Loss => {

@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 use star_train::{
     Precision, Recipe,
-    bench::{Case, time_case},
+    bench::{self, Case, time_case},
 };
 
 use crate::{
@@ -38,8 +38,8 @@ Examples:
   star bench --backend cuda --case inference --batch 1 --batch 32
 
 Every timing is a process of its own, ours and the peer's in turn, so that what else the machine does hits both, and peak memory is
-each one's own. Results go to a dated JSON in benches/results/ with the machine and the versions. benches/peers/README.md says what the
-peers need.")]
+each one's own. GFLOP/s, and their share of what one large matrix product reaches in the same rounds, say how far it is to the limit.
+Results go to a dated JSON in benches/results/ with the machine and the versions. benches/peers/README.md says what the peers need.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
@@ -83,6 +83,9 @@ enum CaseName {
     Inference,
     TrainingStep,
     Loss,
+    /// Of each round: what the others are a share of.
+    #[value(hide = true)]
+    Product,
 }
 
 impl Args {
@@ -94,12 +97,16 @@ impl Args {
     }
 }
 
+/// Most seconds of a product's turn.
+const PRODUCT_SECONDS: f64 = 1.0;
+
 impl CaseName {
     fn case(self) -> Case {
         match self {
             Self::Inference => Case::Inference,
             Self::TrainingStep => Case::TrainingStep,
             Self::Loss => Case::Loss,
+            Self::Product => Case::Product,
         }
     }
 
@@ -108,6 +115,7 @@ impl CaseName {
             Self::Inference => "inference",
             Self::TrainingStep => "training-step",
             Self::Loss => "loss",
+            Self::Product => "product",
         }
     }
 
@@ -116,6 +124,7 @@ impl CaseName {
             Self::Inference => 1,
             Self::TrainingStep => 4,
             Self::Loss => 32,
+            Self::Product => 1,
         }
     }
 }
@@ -146,11 +155,23 @@ struct Row {
     case: &'static str,
     batch: u16,
     ours: Summary,
+    /// Of convolutions and products; absent where the work is other.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    speed: Option<Speed>,
     #[serde(skip_serializing_if = "Option::is_none")]
     peer: Option<Summary>,
     /// Ours over the peer's, round by round.
     #[serde(skip_serializing_if = "Option::is_none")]
     ratio: Option<stats::Spread>,
+}
+
+/// How fast ours computes, beside one large matrix product on the same device in the same rounds.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Speed {
+    /// Convolutions counted as they are written down, a multiplication and its addition as two.
+    gflops: f64,
+    /// The share of what the product reaches. Winograd's convolutions compute less than is counted, so it may be above 1.
+    of_product: f64,
 }
 
 #[derive(Serialize)]
@@ -190,9 +211,9 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         peer.check(device)?;
     }
     let cases = if args.cases.is_empty() {
-        CaseName::value_variants()
+        &[CaseName::Inference, CaseName::TrainingStep, CaseName::Loss]
     } else {
-        &args.cases
+        &args.cases[..]
     };
     let mut rows = Vec::new();
     let mut peer_version = None;
@@ -243,9 +264,13 @@ fn time_row(
     batch: u16,
     peer_version: &mut Option<String>,
 ) -> Result<Row, CliError> {
-    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    let (mut ours, mut theirs, mut products) = (Vec::new(), Vec::new(), Vec::new());
+    let operations = bench::operations(case.case(), recipe, batch.into())?;
     for _ in 0..args.rounds {
         ours.push(our_turn(args, case, batch)?);
+        if operations.is_some() {
+            products.push(our_turn(args, CaseName::Product, 1)?);
+        }
         if let Some(peer) = args.against {
             let turn = peer.turn(
                 case,
@@ -259,11 +284,20 @@ fn time_row(
             theirs.push(turn);
         }
     }
+    let of_product = bench::operations(Case::Product, recipe, 1)?;
+    let speed = operations
+        .zip(of_product)
+        .map(|(ours_does, product_does)| Speed {
+            gflops: ours_does / stats::seconds(&ours) / 1e9,
+            // Times of the product over ours, round by round.
+            of_product: stats::ratio(&products, &ours).median * ours_does / product_does,
+        });
     let ratio = (!theirs.is_empty()).then(|| stats::ratio(&ours, &theirs));
     Ok(Row {
         case: case.name(),
         batch,
         ours: Summary::of(&ours),
+        speed,
         peer: (!theirs.is_empty()).then(|| Summary::of(&theirs)),
         ratio,
     })
@@ -278,7 +312,12 @@ fn our_turn(args: &Args, case: CaseName, batch: u16) -> Result<Turn, CliError> {
         command.args(["--set", set]);
     }
     command.args(["--case", case.name(), "--batch", &batch.to_string()]);
-    command.args(["--seconds", &args.seconds.to_string()]);
+    // The product is only what the others are held against.
+    let seconds = match case {
+        CaseName::Product => args.seconds.min(PRODUCT_SECONDS),
+        _ => args.seconds,
+    };
+    command.args(["--seconds", &seconds.to_string()]);
     command.env("RAYON_NUM_THREADS", args.threads.to_string());
     let on_gpu = matches!(args.backend.backend, BackendName::Cuda | BackendName::Wgpu);
     peer::read_turn(command, "star bench --turn", on_gpu)

@@ -60,11 +60,16 @@ pub fn ratio(ours: &[Turn], theirs: &[Turn]) -> Spread {
     Spread::of(ratios.map(|(a, b)| median(a) / median(b)).collect())
 }
 
+/// Of all rounds, the median of their medians.
+pub fn seconds(turns: &[Turn]) -> f64 {
+    Spread::of(turns.iter().map(median).collect()).median
+}
+
 /// Memory is the GPU's where one is used.
 pub fn heading(peer: Option<&str>) -> String {
     let mut text = format!(
-        "{:<14} {:>5} {:>30} {:>9}",
-        "", "batch", "ours, ms (min to max)", "peak MiB"
+        "{:<14} {:>5} {:>30} {:>9} {:>8} {:>10}",
+        "", "batch", "ours, ms (min to max)", "peak MiB", "GFLOP/s", "of product"
     );
     if let Some(peer) = peer {
         text += &format!(
@@ -86,6 +91,10 @@ pub fn line(row: &Row) -> String {
         )
     };
     let mut text = format!("{:<14} {:>5} {}", row.case, row.batch, side(&row.ours));
+    text += &match row.speed {
+        Some(speed) => format!(" {:>8.1} {:>10.2}", speed.gflops, speed.of_product),
+        None => format!(" {:>8} {:>10}", "-", "-"),
+    };
     if let (Some(peer), Some(ratio)) = (&row.peer, row.ratio) {
         text += &format!(
             " {}  {:.2} ({:.2} to {:.2})",
