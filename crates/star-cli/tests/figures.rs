@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Folder, TINY};
+use support::{Folder, TINY, assert_says};
 
 const WEIGHTS: &str = "run/weights/best.safetensors";
 
@@ -180,5 +180,47 @@ fn weights_leave_in_every_form() {
         folder
             .fail(&pkl("safetensors", "x"))
             .contains("model import")
+    );
+}
+
+/// What is exported for PyTorch comes back in by the name that a user has for it, and the terminal says where it was.
+#[test]
+fn a_bare_state_dictionary_is_imported() {
+    let folder = Folder::new();
+    let pkl = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../star-model/tests/golden/small_wflw_s4_c16.pkl"
+    );
+    let npz = |weights: &str| {
+        let args = ["model", "export", "--weights", weights, "--format", "npz"];
+        folder.succeed(&[&args[..], &["--out", "x.npz"]].concat());
+        std::fs::read(folder.join("x.npz")).unwrap()
+    };
+    folder.succeed(&["model", "import", pkl, "--out", "plain.safetensors"]);
+    let export = ["model", "export", "--weights", pkl, "--format"];
+    let bare = ["pytorch-safetensors", "--out", "bare.safetensors"];
+    folder.succeed(&[&export[..], &bare].concat());
+    let said = folder.succeed(&["model", "import", "bare.safetensors"]);
+    assert_says(
+        &said,
+        &[
+            "bare.safetensors: weights taken from the top level",
+            "98 points, 4 stacks, 16 channels, layout wflw98, written to bare.star.safetensors",
+        ],
+    );
+    assert!(npz("bare.star.safetensors") == npz("plain.safetensors"));
+    assert_says(
+        &folder.fail(&["model", "import", "bare.star.safetensors"]),
+        &["needs no import"],
+    );
+    assert_says(
+        &folder.fail(&[
+            "eval",
+            "--weights",
+            "bare.safetensors",
+            "--annotations",
+            "x.tsv",
+        ]),
+        &["star model import"],
     );
 }

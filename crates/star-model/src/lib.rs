@@ -65,7 +65,7 @@ pub use net::{Features, StackOutput, StarNet};
 pub use prepared::Prepared;
 pub use stem::Stem;
 pub use weights::{
-    LoadedWeights, PklWeights, Precision, PublishedState, Statistics, average_statistics,
+    LoadedWeights, PklWeights, Precision, PublishedState, Statistics, Wrapping, average_statistics,
     ema_update, import_pkl, import_pkl_as, load_named, load_weights, load_weights_bytes,
     named_tensors, pkl_state, save_weights, save_weights_as, write_npz,
 };

@@ -1,10 +1,13 @@
 //! Weights in and out of files, by their published names.
 
+mod budget;
 mod ema;
+mod malformed;
 mod named;
 mod names;
 mod npz;
 mod pkl;
+mod published;
 mod safetensors;
 mod state;
 mod statistics;
@@ -12,7 +15,7 @@ mod statistics;
 pub use ema::ema_update;
 pub use named::{load_named, load_named_into, named_shapes, named_tensors, named_tensors_of};
 pub use npz::write_npz;
-pub use pkl::{PklWeights, import_pkl, import_pkl_as, pkl_state};
+pub use published::{PklWeights, Wrapping, import_pkl, import_pkl_as, pkl_state};
 pub use safetensors::{
     CONFIG_KEY, LoadedWeights, Precision, load_weights, load_weights_bytes, save_weights,
     save_weights_as,

@@ -15,14 +15,15 @@ use std::time::Instant;
 
 use serde_json::Value;
 use star_model::{
-    ModelError, PklWeights, StarNetConfig, import_pkl, load_weights, pkl_state, save_weights,
+    ModelError, PklWeights, PublishedState, StarNet, StarNetConfig, import_pkl, load_weights,
+    named_tensors, pkl_state, save_weights,
 };
 use support::Plain;
 use support::heap::{self, Counting};
 use support::published::{
-    Archive, Line,
+    Archive, Entry, Line,
     Op::{self, Bare, Byte, Global, Long, Short, Text, Word},
-    Published,
+    Published, Stored, Tree,
 };
 
 #[global_allocator]
@@ -415,6 +416,22 @@ struct Format<'a> {
     read: Reader,
 }
 
+/// Two networks in dictionaries in a dictionary, all names with a prefix.
+fn wrapped(net: &StarNet<Plain>) -> Published {
+    let entries: Vec<Entry> = named_tensors(net)
+        .into_iter()
+        .map(|(name, data)| Entry {
+            name: format!("module.{name}"),
+            shape: data.shape.iter().map(|&side| side as u64).collect(),
+            values: data.iter::<f32>().collect(),
+        })
+        .collect();
+    let state = || Tree::State(&entries, Stored::F32);
+    let inner = Tree::Dict(vec![("net", state()), ("net_ema", state())]);
+    let tree = Tree::Dict(vec![("epoch", Tree::Number(7)), ("model", inner)]);
+    Published::of_tree(&tree, false)
+}
+
 #[test]
 fn damaged_weights_are_refused_by_name_or_read() {
     let count = match std::env::var("STAR_MUTATIONS") {
@@ -435,6 +452,12 @@ fn damaged_weights_are_refused_by_name_or_read() {
     let extra = BTreeMap::from([("star.provenance".to_string(), "a test".to_string())]);
     save_weights(&net, &config, &extra, &own).unwrap();
     let weights = Weights::split(&std::fs::read(&own).unwrap());
+    let wrapped = wrapped(&net);
+    let foreign = folder.join("foreign-to-damage.safetensors");
+    PublishedState::of(&net)
+        .write_safetensors(&foreign)
+        .unwrap();
+    let foreign = Weights::split(&std::fs::read(&foreign).unwrap());
 
     let formats = [
         Format {
@@ -451,6 +474,16 @@ fn damaged_weights_are_refused_by_name_or_read() {
             name: "pkl as published state",
             make: &|random| mutated_pkl(&newer, false, random),
             read: read_state,
+        },
+        Format {
+            name: "pkl in a wrapping",
+            make: &|random| mutated_pkl(&wrapped, false, random),
+            read: read_pkl,
+        },
+        Format {
+            name: "safetensors with PyTorch's names",
+            make: &|random| mutated_weights(&foreign, random),
+            read: read_pkl,
         },
         Format {
             name: "weights safetensors",

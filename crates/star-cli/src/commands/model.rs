@@ -10,7 +10,7 @@ use clap::{Subcommand, ValueEnum};
 use star_data::{CropRule, Layout};
 use star_infer::{WeightsInfo, read_weights, write_weights};
 use star_model::{
-    PklWeights, Precision, PublishedState, StarNetConfig, import_pkl, info, load_weights,
+    PklWeights, Precision, PublishedState, StarNetConfig, Wrapping, import_pkl, info, load_weights,
     pkl_state, save_weights_as, write_npz,
 };
 use star_train::Recipe;
@@ -46,9 +46,13 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         weights: Option<PathBuf>,
     },
-    /// Published weights (.pkl) to a weights file (.safetensors) that evaluates and predicts
+    /// Published weights (.pkl, .pth, .pt, .safetensors) to a weights file (.safetensors) that evaluates and predicts
+    ///
+    /// The network may be wrapped in any way that leaves no doubt: by itself or under other keys than `net`, all its names with a
+    /// prefix such as `module.`, its numbers in half precision. What was unwrapped is printed.
     Import {
-        /// Published checkpoint; nothing in it is executed
+        /// PyTorch checkpoint, or safetensors with PyTorch's names; nothing in it is executed
+        #[arg(value_name = "FILE")]
         pkl: PathBuf,
         /// Which of its weights: the ones that published figures are of, or the moving average
         #[arg(long, value_enum, default_value = "net")]
@@ -59,7 +63,7 @@ enum Command {
         /// Side of the network's input in pixels; the file does not say
         #[arg(long, default_value_t = 256)]
         input_size: usize,
-        /// Where to write [default: beside the .pkl]
+        /// Where to write [default: beside FILE, with the ending .safetensors, or .star.safetensors if FILE has that]
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
@@ -174,7 +178,14 @@ fn import<B: Backend>(
     let config = loaded.config.with_input_size(input_size);
     config.validate()?;
     let layout = layout_for(&config, layout)?;
-    let out = out.unwrap_or_else(|| pkl.with_extension("safetensors"));
+    let out = out.unwrap_or_else(|| {
+        let beside = pkl.with_extension("safetensors");
+        if beside == pkl {
+            pkl.with_extension("star.safetensors")
+        } else {
+            beside
+        }
+    });
     refuse_overwriting(&out, &[&pkl])?;
     let file = pkl
         .file_name()
@@ -184,7 +195,13 @@ fn import<B: Backend>(
         layout: &layout,
         crop: &CropRule::PUBLISHED,
     };
-    write_weights(&loaded.net, info, &format!("{name} of {file}"), &out)?;
+    let from = if loaded.wrapping.is_published() {
+        name.to_owned()
+    } else {
+        loaded.wrapping.to_string()
+    };
+    write_weights(&loaded.net, info, &format!("{from} of {file}"), &out)?;
+    say_wrapping(&pkl, &loaded.wrapping);
     println!(
         "{}: {} points, {} stacks, {} channels, layout {}, written to {}",
         pkl.display(),
@@ -195,6 +212,13 @@ fn import<B: Backend>(
         out.display()
     );
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the network was in a file that has it elsewhere than published ones.
+fn say_wrapping(file: &Path, wrapping: &Wrapping) {
+    if !wrapping.is_published() {
+        println!("{}: weights taken from {wrapping}", file.display());
+    }
 }
 
 impl Which {
@@ -264,7 +288,9 @@ fn state<B: Backend>(
     device: &B::Device,
 ) -> Result<PublishedState, CliError> {
     Ok(if is_published(weights) {
-        pkl_state(weights, which.part().0)?
+        let state = pkl_state(weights, which.part().0)?;
+        say_wrapping(weights, state.wrapping());
+        state
     } else {
         PublishedState::of(&load_weights::<B>(weights, device)?.net)
     })
@@ -273,7 +299,10 @@ fn state<B: Backend>(
 /// PyTorch's checkpoints, by what people call them.
 fn is_published(weights: &Path) -> bool {
     let extension = weights.extension().and_then(|e| e.to_str());
-    matches!(extension, Some("pkl" | "pt" | "pth"))
+    matches!(
+        extension,
+        Some("pkl" | "pt" | "pth" | "ckpt" | "bin" | "tar")
+    )
 }
 
 /// The layout asked for, or the built-in one with as many points; its edges must be the network's.

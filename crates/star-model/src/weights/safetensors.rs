@@ -1,5 +1,6 @@
 //! Our own weight files: safetensors with published names and the network's configuration inside.
 
+mod foreign;
 mod header;
 mod metadata;
 
@@ -11,8 +12,10 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData, f16};
 use safetensors::tensor::{Dtype, View};
 
+pub(super) use self::foreign::{Foreign, looks_like_safetensors};
 use self::header::{Header, Tensor};
-use super::named::{Described, check_finite, fit, load_fitting, named_tensors};
+use super::named::{Described, check_finite, fit, is_float, load_fitting, named_tensors};
+use super::published::Wrapping;
 use super::write_file;
 use crate::config::{DEPTH, StarNetConfig};
 use crate::error::ModelError;
@@ -34,6 +37,8 @@ pub struct LoadedWeights<B: Backend> {
     pub net: StarNet<B>,
     /// The metadata the saver added.
     pub extra: BTreeMap<String, String>,
+    /// Where the file had the tensors; our own files have them as they are.
+    pub wrapping: Wrapping,
 }
 
 /// How the numbers of a weights file are stored. [`load_weights`] reads both; the network computes in f32 either way.
@@ -157,7 +162,12 @@ pub fn load_weights_bytes<B: Backend>(
     let (config, tensors, extra) = read_weights(bytes, name)?;
     check_finite(name, &tensors)?;
     let net = load_fitting(StarNet::new(&config, device), DEPTH, tensors);
-    Ok(LoadedWeights { config, net, extra })
+    Ok(LoadedWeights {
+        config,
+        net,
+        extra,
+        wrapping: Wrapping::default(),
+    })
 }
 
 type Contents = (
@@ -178,7 +188,8 @@ fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
     })?;
     let contents = header.metadata.as_deref().ok_or_else(|| {
         format(format!(
-            "was not written by this program (it has no metadata key `{METADATA_KEY}`)"
+            "was not written by this program (it has no metadata key `{METADATA_KEY}`); weights with PyTorch's names become a file of \
+             ours by `star model import`"
         ))
     })?;
     let mut extra = metadata::entries(contents)
@@ -194,28 +205,41 @@ fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
         .validate()
         .map_err(|error| format(error.to_string()))?;
 
-    let float = |tensor: &Tensor| match tensor.dtype {
-        Dtype::F64 => Some(DType::F64),
-        Dtype::F32 => Some(DType::F32),
-        Dtype::F16 => Some(DType::F16),
-        Dtype::BF16 => Some(DType::BF16),
-        _ => None,
-    };
     // Before a tensor is read and before the network is built: a damaged configuration may describe one that fits no memory.
-    let describe = |tensor: &Tensor| Described {
-        shape: tensor.shape().to_vec(),
-        dtype: float(tensor),
-    };
     fit(path, &config, &header.tensors, describe, |_, _| false)?;
     let mut tensors = HashMap::with_capacity(header.tensors.len());
     for (name, tensor) in &header.tensors {
-        if let Some(dtype) = float(tensor) {
-            let (bytes, shape) = (tensor.bytes.to_vec(), tensor.shape().to_vec());
-            let data = TensorData::from_bytes_vec(bytes, shape, dtype);
+        if let Some(data) = numbers(tensor) {
             tensors.insert((*name).to_string(), data);
         }
     }
     Ok((config, tensors, extra))
+}
+
+/// What the header says of a tensor.
+fn describe(tensor: &Tensor) -> Described {
+    Described {
+        shape: tensor.shape().to_vec(),
+        dtype: stored_type(tensor.dtype).filter(|&dtype| is_float(dtype)),
+    }
+}
+
+/// Its numbers, if it is of a type that a network or its counters have.
+fn numbers(tensor: &Tensor) -> Option<TensorData> {
+    let dtype = stored_type(tensor.dtype)?;
+    let (bytes, shape) = (tensor.bytes.to_vec(), tensor.shape().to_vec());
+    Some(TensorData::from_bytes_vec(bytes, shape, dtype))
+}
+
+fn stored_type(dtype: Dtype) -> Option<DType> {
+    match dtype {
+        Dtype::F64 => Some(DType::F64),
+        Dtype::F32 => Some(DType::F32),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
+        Dtype::I64 => Some(DType::I64),
+        _ => None,
+    }
 }
 
 /// A tensor as safetensors wants to see it.

@@ -7,6 +7,7 @@ use burn::tensor::backend::Backend;
 use burn::tensor::{DType, TensorData};
 
 use super::named::named_tensors;
+use super::published::Wrapping;
 use super::safetensors::Stored;
 use super::write_file;
 use crate::config::StarNetConfig;
@@ -22,6 +23,7 @@ use crate::net::StarNet;
 #[derive(Debug, Clone, PartialEq)]
 pub struct PublishedState {
     tensors: BTreeMap<String, TensorData>,
+    wrapping: Wrapping,
 }
 
 impl PublishedState {
@@ -45,7 +47,19 @@ impl PublishedState {
                 TensorData::from_bytes_vec(vec![0; bytes], shape, dtype)
             });
         }
-        Self { tensors }
+        Self {
+            tensors,
+            wrapping: Wrapping::default(),
+        }
+    }
+
+    pub(super) fn wrapped_in(self, wrapping: Wrapping) -> Self {
+        Self { wrapping, ..self }
+    }
+
+    /// Where the file had it that it was read from.
+    pub fn wrapping(&self) -> &Wrapping {
+        &self.wrapping
     }
 
     /// By name.

@@ -1,5 +1,6 @@
 //! Checkpoints as PyTorch writes them, instruction by instruction: to build hostile ones and to damage good ones in their own terms.
 
+use burn::tensor::{bf16, f16};
 use star_model::{StarNetConfig, named_tensors};
 
 use super::Plain;
@@ -172,23 +173,103 @@ pub struct Published {
     pub storages: Vec<(String, Vec<u8>)>,
 }
 
-impl Published {
-    /// `{"net": OrderedDict of tensors}`, as the published program's files are.
-    pub fn of(entries: &[Entry], legacy: bool) -> Self {
-        let mut w = Writer::new();
-        let [mut storage, mut rebuild, mut class, mut cpu, mut dict] = [None; 5];
-        let mut storages = Vec::new();
-        w.op(Bare(b'}'));
-        w.keep();
-        w.op(text("net"));
-        w.keep();
-        w.once(&mut dict, Global("collections", "OrderedDict".into()));
+/// What a checkpoint's dictionaries hold.
+pub enum Tree<'a> {
+    Dict(Vec<(&'a str, Tree<'a>)>),
+    /// A state dictionary, its numbers stored so.
+    State(&'a [Entry], Stored),
+    /// A number, as an epoch is.
+    Number(u64),
+}
+
+/// A type of stored numbers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Stored {
+    F32,
+    F16,
+    Bf16,
+}
+
+impl Stored {
+    fn class(self) -> &'static str {
+        match self {
+            Self::F32 => "FloatStorage",
+            Self::F16 => "HalfStorage",
+            Self::Bf16 => "BFloat16Storage",
+        }
+    }
+
+    pub fn bytes(self, values: &[f32]) -> Vec<u8> {
+        let each = |&value: &f32| match self {
+            Self::F32 => value.to_le_bytes().to_vec(),
+            Self::F16 => f16::from_f32(value).to_le_bytes().to_vec(),
+            Self::Bf16 => bf16::from_f32(value).to_le_bytes().to_vec(),
+        };
+        values.iter().flat_map(each).collect()
+    }
+
+    /// What a number is after it was stored so.
+    pub fn round(self, value: f32) -> f32 {
+        match self {
+            Self::F32 => value,
+            Self::F16 => f16::from_f32(value).to_f32(),
+            Self::Bf16 => bf16::from_f32(value).to_f32(),
+        }
+    }
+}
+
+/// Writes trees, each text and class that PyTorch writes once and then remembers likewise.
+struct Trees {
+    w: Writer,
+    legacy: bool,
+    names: Vec<String>,
+    storages: Vec<(String, Vec<u8>)>,
+    storage: Option<u32>,
+    rebuild: Option<u32>,
+    classes: Vec<(Stored, Option<u32>)>,
+    cpu: Option<u32>,
+    dict: Option<u32>,
+}
+
+impl Trees {
+    fn write(&mut self, tree: &Tree) {
+        match tree {
+            Tree::Number(value) => {
+                self.w.op(number(*value));
+            }
+            Tree::Dict(entries) => {
+                self.w.op(Bare(b'}'));
+                self.w.keep();
+                let several = entries.len() > 1;
+                if several {
+                    self.w.op(Bare(b'('));
+                }
+                for (key, tree) in entries {
+                    self.w.op(text(key));
+                    self.w.keep();
+                    self.write(tree);
+                }
+                if !entries.is_empty() {
+                    self.w.op(Bare(if several { b'u' } else { b's' }));
+                }
+            }
+            Tree::State(entries, stored) => self.state(entries, *stored),
+        }
+    }
+
+    fn state(&mut self, entries: &[Entry], stored: Stored) {
+        let w = &mut self.w;
+        w.once(&mut self.dict, Global("collections", "OrderedDict".into()));
         w.op(Bare(b')')).op(Bare(b'R'));
         w.keep();
         w.op(Bare(b'('));
-        for (i, entry) in entries.iter().enumerate() {
+        if !self.classes.iter().any(|(known, _)| *known == stored) {
+            self.classes.push((stored, None));
+        }
+        for entry in entries {
             // Addresses in the older format, numbers in the newer one.
-            let key = if legacy {
+            let i = self.storages.len();
+            let key = if self.legacy {
                 format!("{}", 94_825_476_812_345 + 64 * i)
             } else {
                 i.to_string()
@@ -196,15 +277,19 @@ impl Published {
             w.op(text(&entry.name));
             w.keep();
             let name = "_rebuild_tensor_v2".into();
-            w.once(&mut rebuild, Global("torch._utils", name));
+            w.once(&mut self.rebuild, Global("torch._utils", name));
             w.op(Bare(b'(')).op(Bare(b'('));
-            w.once(&mut storage, text("storage"));
-            w.once(&mut class, Global("torch", "FloatStorage".into()));
+            w.once(&mut self.storage, text("storage"));
+            for (known, slot) in &mut self.classes {
+                if *known == stored {
+                    w.once(slot, Global("torch", stored.class().into()));
+                }
+            }
             w.op(text(&key));
             w.keep();
-            w.once(&mut cpu, text("cpu"));
+            w.once(&mut self.cpu, text("cpu"));
             w.op(number(entry.values.len() as u64));
-            if legacy {
+            if self.legacy {
                 w.op(Bare(b'N'));
             }
             w.op(Bare(b't'));
@@ -217,21 +302,45 @@ impl Published {
             }
             w.numbers(&strides);
             w.op(Bare(0x89));
-            w.once(&mut dict, Bare(b'N'));
+            w.once(&mut self.dict, Bare(b'N'));
             w.op(Bare(b')')).op(Bare(b'R'));
             w.keep();
             w.op(Bare(b't'));
             w.keep();
             w.op(Bare(b'R'));
             w.keep();
-            let bytes = entry.values.iter().flat_map(|value| value.to_le_bytes());
-            storages.push((key, bytes.collect()));
+            self.names.push(entry.name.clone());
+            self.storages.push((key, stored.bytes(&entry.values)));
         }
-        w.op(Bare(b'u')).op(Bare(b's'));
+        w.op(Bare(b'u'));
+    }
+}
+
+impl Published {
+    /// `{"net": OrderedDict of tensors}`, as the published program's files are.
+    pub fn of(entries: &[Entry], legacy: bool) -> Self {
+        let state = Tree::State(entries, Stored::F32);
+        Self::of_tree(&Tree::Dict(vec![("net", state)]), legacy)
+    }
+
+    /// Any dictionaries, or one state dictionary by itself. The older format is for [`Stored::F32`] only.
+    pub fn of_tree(tree: &Tree, legacy: bool) -> Self {
+        let mut trees = Trees {
+            w: Writer::new(),
+            legacy,
+            names: Vec::new(),
+            storages: Vec::new(),
+            storage: None,
+            rebuild: None,
+            classes: Vec::new(),
+            cpu: None,
+            dict: None,
+        };
+        trees.write(tree);
         Self {
-            names: entries.iter().map(|entry| entry.name.clone()).collect(),
-            pickle: w.end(),
-            storages,
+            names: trees.names,
+            pickle: trees.w.end(),
+            storages: trees.storages,
         }
     }
 

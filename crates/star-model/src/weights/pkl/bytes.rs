@@ -1,8 +1,6 @@
 //! Reading numbers out of bytes that may end at any moment.
 
-/// A file that is not what it should be, and why.
-#[derive(Debug)]
-pub struct Malformed(pub String);
+use crate::weights::malformed::Malformed;
 
 /// A position in some bytes; every read may fail, none can panic.
 #[derive(Debug, Clone)]

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use burn::tensor::TensorData;
 
-use super::super::named::{Described, is_float};
-use super::budget::Budget;
-use super::bytes::{Bytes, Malformed};
+use super::bytes::Bytes;
 use super::pickle::{MAX_DIMS, Pickle, TensorRef, Value};
+use super::places::{Found, find};
 use super::zip;
 use crate::error::shorten;
+use crate::weights::budget::Budget;
+use crate::weights::malformed::Malformed;
+use crate::weights::named::{Described, is_float};
+use crate::weights::published::{PklWeights, Source, State, beside, owner};
 
 /// The first pickle of the older format, as its bytes.
 const LEGACY_MAGIC: &[u8] = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
-
-/// The tensors of a state dictionary by name, each a value of the checkpoint's pickle.
-pub type Tensors<'a> = HashMap<&'a str, Value>;
 
 /// A checkpoint: what its pickle says, and where its numbers are.
 pub struct Checkpoint<'a> {
@@ -38,76 +38,11 @@ impl<'a> Checkpoint<'a> {
         }
     }
 
-    /// The tensors of the state dictionary under a top-level key.
-    pub fn tensors(&self, key: &str, budget: &mut Budget) -> Result<Tensors<'a>, Malformed> {
-        let entries = self.pickle.entries(self.root);
-        let entries = entries.ok_or_else(|| Malformed("it holds no dictionary".into()))?;
-        let state = self.pickle.entry(self.root, key).ok_or_else(|| {
-            const SHOWN: usize = 8;
-            let keys: Vec<String> = entries.take(SHOWN).map(|(key, _)| shorten(key)).collect();
-            Malformed(format!("it holds no `{key}`, only {keys:?}"))
-        })?;
-        let entries = || self.pickle.entries(state);
-        let count = entries()
-            .ok_or_else(|| Malformed(format!("`{key}` is no dictionary")))?
-            .count();
-        // With what it takes to say that one does not fit.
-        const ENTRY: usize = 128;
-        budget.charge(count, ENTRY)?;
-        let mut tensors = Tensors::with_capacity(count);
-        for (name, value) in entries().into_iter().flatten() {
-            if self.pickle.tensor(value).is_none() {
-                return Err(Malformed(format!(
-                    "`{key}` holds `{}`, which is no tensor of up to {MAX_DIMS} dimensions",
-                    shorten(name)
-                )));
-            }
-            tensors.insert(name, value);
-        }
-        Ok(tensors)
-    }
-
-    /// What the pickle says of a tensor.
-    pub fn describe(&self, tensor: Value) -> Described {
-        match self.pickle.tensor(tensor) {
-            Some(tensor) => Described {
-                shape: tensor.shape,
-                dtype: tensor.storage.dtype.filter(|&dtype| is_float(dtype)),
-            },
-            None => Described {
-                shape: Vec::new(),
-                dtype: None,
-            },
-        }
-    }
-
-    /// The numbers of some tensors, as they are stored.
-    pub fn load(
+    fn read_tensor(
         &self,
-        tensors: &Tensors,
-        budget: &mut Budget,
-    ) -> Result<HashMap<String, TensorData>, Malformed> {
-        tensors
-            .iter()
-            .map(|(&name, &tensor)| Ok((name.to_string(), self.numbers_of(name, tensor, budget)?)))
-            .collect()
-    }
-
-    /// The numbers of one tensor; tensors may share storages, and each pays for its own.
-    pub fn numbers_of(
-        &self,
-        name: &str,
-        tensor: Value,
+        tensor: &TensorRef,
         budget: &mut Budget,
     ) -> Result<TensorData, Malformed> {
-        let tensor = self.pickle.tensor(tensor);
-        let data = tensor
-            .ok_or_else(|| Malformed("is no tensor".into()))
-            .and_then(|tensor| self.numbers(&tensor, budget));
-        data.map_err(|Malformed(what)| Malformed(format!("`{}`: {what}", shorten(name))))
-    }
-
-    fn numbers(&self, tensor: &TensorRef, budget: &mut Budget) -> Result<TensorData, Malformed> {
         let wrong = |what: &str| Malformed(what.into());
         let storage = &tensor.storage;
         let dtype = storage
@@ -154,6 +89,71 @@ impl<'a> Checkpoint<'a> {
             tensor.shape.clone(),
             dtype,
         ))
+    }
+}
+
+impl<'a> Source<'a> for Checkpoint<'a> {
+    /// A value of the checkpoint's pickle.
+    type Tensor = Value;
+
+    fn state(&self, which: PklWeights, budget: &mut Budget) -> Result<State<'a, Value>, Malformed> {
+        let Found {
+            dictionary,
+            place,
+            prefixes,
+        } = find(&self.pickle, self.root, which, budget)?;
+        let entries = || self.pickle.entries(dictionary).into_iter().flatten();
+        // With what it takes to say that one does not fit.
+        const ENTRY: usize = 128;
+        let count = entries().count();
+        budget.charge(count, ENTRY)?;
+        let mut tensors = HashMap::with_capacity(count);
+        for (whole, value) in entries() {
+            let name = match owner(whole, &prefixes) {
+                Some((prefix, name)) if prefix == place.prefix => name,
+                // Another network's.
+                Some(_) => continue,
+                None => return Err(beside(&place, whole)),
+            };
+            if self.pickle.tensor(value).is_none() {
+                return Err(Malformed(format!(
+                    "{place} holds `{}`, which is no tensor of up to {MAX_DIMS} dimensions",
+                    shorten(name)
+                )));
+            }
+            tensors.insert(name, value);
+        }
+        Ok(State {
+            tensors,
+            wrapping: place.wrapping(),
+        })
+    }
+
+    fn describe(&self, tensor: Value) -> Described {
+        match self.pickle.tensor(tensor) {
+            Some(tensor) => Described {
+                shape: tensor.shape,
+                dtype: tensor.storage.dtype.filter(|&dtype| is_float(dtype)),
+            },
+            None => Described {
+                shape: Vec::new(),
+                dtype: None,
+            },
+        }
+    }
+
+    /// Tensors may share storages; each pays for its own numbers.
+    fn numbers(
+        &self,
+        name: &str,
+        tensor: Value,
+        budget: &mut Budget,
+    ) -> Result<TensorData, Malformed> {
+        let tensor = self.pickle.tensor(tensor);
+        let data = tensor
+            .ok_or_else(|| Malformed("is no tensor".into()))
+            .and_then(|tensor| self.read_tensor(&tensor, budget));
+        data.map_err(|Malformed(what)| Malformed(format!("`{}`: {what}", shorten(name))))
     }
 }
 

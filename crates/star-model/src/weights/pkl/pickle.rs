@@ -7,9 +7,10 @@
 
 use burn::tensor::DType;
 
-use super::budget::Budget;
-use super::bytes::{Bytes, Malformed};
+use super::bytes::Bytes;
 use crate::error::shorten;
+use crate::weights::budget::Budget;
+use crate::weights::malformed::Malformed;
 
 /// The most dimensions of a tensor; a network's have up to 4.
 pub const MAX_DIMS: usize = 8;
@@ -134,6 +135,11 @@ impl<'a> Pickle<'a> {
         let Value::Dict(dict) = dict else { return None };
         let entries = self.dicts.get(dict as usize)?.iter();
         Some(entries.filter_map(|&(key, value)| Some((self.text(key)?, value))))
+    }
+
+    /// How many dictionaries it holds: [`Value::Dict`] is below that.
+    pub fn dictionaries(&self) -> usize {
+        self.dicts.len()
     }
 
     pub fn text(&self, value: Value) -> Option<&'a str> {

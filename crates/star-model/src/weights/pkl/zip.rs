@@ -3,9 +3,10 @@
 //! Not the `zip` crate's reader, which copies every entry and refuses checksums of 0: entries here borrow the file, so that memory stays in
 //! proportion to it, and PyTorch can be told to write no checksums.
 
-use super::budget::Budget;
-use super::bytes::{Bytes, Malformed};
+use super::bytes::Bytes;
 use crate::error::shorten;
+use crate::weights::budget::Budget;
+use crate::weights::malformed::Malformed;
 
 const END: &[u8] = b"PK\x05\x06";
 const END_SIZE: usize = 22;

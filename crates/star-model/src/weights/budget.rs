@@ -1,6 +1,6 @@
 //! How much memory a file may ask for.
 
-use super::bytes::Malformed;
+use super::malformed::Malformed;
 
 /// What reading may take, as a multiple of the file. The smallest network there is, whose file is almost all description, needs
 /// most of it (`tests/hostile_files.rs`); files of many numbers need a small part.
