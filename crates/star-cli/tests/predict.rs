@@ -126,7 +126,7 @@ fn nothing_but_a_photo_in_every_format() {
     assert!(said.contains("face.jpg: 1 face"), "{said}");
 
     let document = json(&folder, "a/face.json");
-    assert_eq!(document["version"], 1);
+    assert_eq!(document["version"], 2);
     assert_eq!(document["width"], 512);
     let face = &document["faces"][0];
     let truth = points(face);

@@ -7,10 +7,9 @@ use std::f64::consts::LN_2;
 
 use serde::Serialize;
 use star_data::Point;
+use star_infer::CovarianceScales;
 
-use crate::error::EvalError;
-
-use crate::{evaluate::PredictedFace, quantile::quantile};
+use crate::{error::EvalError, evaluate::PredictedFace, quantile::quantile};
 
 /// The ellipses that are counted, in standard deviations.
 pub const SIGMAS: [f64; 3] = [1.0, 2.0, 3.0];
@@ -28,7 +27,19 @@ pub enum Rule {
     Mean,
     /// The median squared distance becomes 2 ln 2: right for the bulk, whatever the tails do.
     Median,
+    /// Between what the ellipses of one and of two standard deviations ask for (the geometric mean): a little too large for the bulk, a little
+    /// too small for the tails. An eighth of the faces may be anywhere.
+    Quantiles,
 }
+
+/// All of them.
+const RULES: [Rule; 3] = [Rule::Mean, Rule::Median, Rule::Quantiles];
+
+/// Faces' worth of the overall scale in each point's own: of few faces a point's scale is mostly chance. docs/ambiguity.md has how it was
+/// chosen.
+const SHRINK_FACES: f64 = 8.0;
+/// Digits of a scale; there is no more in a few hundred faces.
+const DIGITS: i32 = 4;
 
 /// How often annotated points are inside.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -46,7 +57,7 @@ pub struct Coverage {
 pub struct PointCalibration {
     /// Index of the point in the layout.
     pub point: usize,
-    /// What its covariances are to be multiplied by; 1 where no face of the fit has an ellipse.
+    /// What its covariances are to be multiplied by; the overall scale where no face of the fit has an ellipse.
     pub scale: f64,
     /// On the test faces, as predicted.
     pub raw: Coverage,
@@ -59,8 +70,9 @@ pub struct PointCalibration {
 pub struct RuleFigures {
     /// How the factor was fitted.
     pub rule: Rule,
-    /// Mean absolute distance of the three fractions from the expected ones, over the points, on the faces it was fitted on.
-    pub fit_gap: f64,
+    /// Fitted on one half of the faces of the fit and counted on the other, and the other way round: mean absolute distance of the three
+    /// fractions from the expected ones, over the points. NaN of a single face.
+    pub half_gap: f64,
     /// On the test faces.
     pub test: Coverage,
 }
@@ -74,11 +86,11 @@ pub struct Calibration {
     pub test_faces: usize,
     /// [`expected`].
     pub expected: [f64; 3],
-    /// The rule of the points' scales: the one with the smaller gap on the faces of the fit.
+    /// The rule of the points' scales: the one with the smallest gap on the halves of the fit.
     pub rule: Rule,
     /// All points together on the test faces, as predicted.
     pub raw: Coverage,
-    /// And scaled, by either rule.
+    /// And scaled, by each rule.
     pub rules: Vec<RuleFigures>,
     /// Test landmarks whose heatmap has no ellipse (one lit pixel, or none), or that are not finite; they count as outside.
     pub without_ellipse: usize,
@@ -102,29 +114,20 @@ pub fn calibrate(fit: &[PredictedFace], test: &[PredictedFace]) -> Result<Calibr
             test_distances.len()
         )));
     }
-    let mut fits: Vec<(Vec<f64>, RuleFigures)> = [Rule::Mean, Rule::Median]
-        .into_iter()
-        .map(|rule| {
-            let scales: Vec<f64> = fit_distances.iter().map(|d| scale(rule, d)).collect();
-            let fitted = scaled(&fit_distances, &scales);
-            let gaps: f64 = fitted.iter().map(|d| gap(&coverage(d))).sum();
-            let figures = RuleFigures {
-                rule,
-                fit_gap: gaps / fitted.len() as f64,
-                test: coverage(&scaled(&test_distances, &scales).concat()),
-            };
-            (scales, figures)
-        })
-        .collect();
-    let chosen = usize::from(fits[1].1.fit_gap < fits[0].1.fit_gap);
-    let scales = std::mem::take(&mut fits[chosen].0);
+    let fit_scales = Fit::of(&fit_distances, fit.len())?;
+    let rules = fit_scales.half_gaps.map(|(rule, half_gap)| RuleFigures {
+        rule,
+        half_gap,
+        test: coverage(&scaled(&test_distances, &scales(rule, &fit_distances)).concat()),
+    });
+    let Fit { rule, scales, .. } = fit_scales;
     let after = scaled(&test_distances, &scales);
     let all = test_distances.concat();
     Ok(Calibration {
         fit_faces: fit.len(),
         test_faces: test.len(),
         expected: expected(),
-        rule: fits[chosen].1.rule,
+        rule,
         raw: coverage(&all),
         without_ellipse: all.iter().filter(|d| d.is_infinite()).count(),
         points: test_distances
@@ -139,8 +142,99 @@ pub fn calibrate(fit: &[PredictedFace], test: &[PredictedFace]) -> Result<Calibr
                 scaled: coverage(scaled),
             })
             .collect(),
-        rules: fits.into_iter().map(|(_, figures)| figures).collect(),
+        rules: rules.into(),
     })
+}
+
+/// One scale a point, found on annotated faces.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// How.
+    pub rule: Rule,
+    /// What each point's covariances are to be multiplied by.
+    pub scales: Vec<f64>,
+    /// How many faces.
+    pub faces: usize,
+    /// [`RuleFigures::half_gap`] of every rule.
+    half_gaps: [(Rule, f64); RULES.len()],
+}
+
+/// The part of an annotation file that a training left aside.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HeldOutPart {
+    /// `data.held_out` of the recipe.
+    pub fraction: f64,
+    /// Its seed.
+    pub seed: u64,
+}
+
+impl Fit {
+    /// By the rule that does best from one half of the faces to the other.
+    ///
+    /// # Errors
+    /// When there are no faces, or none of their heatmaps has an ellipse; when faces lack covariances.
+    pub fn new(faces: &[PredictedFace]) -> Result<Self, EvalError> {
+        Self::of(&distances(faces, "fit")?, faces.len())
+    }
+
+    fn of(distances: &[Vec<f64>], faces: usize) -> Result<Self, EvalError> {
+        if distances.iter().flatten().all(|d| d.is_infinite()) {
+            return Err(EvalError::Invalid(
+                "none of the heatmaps has an ellipse, so there is nothing to scale: the network has hardly been trained, or its weights \
+                 are damaged"
+                    .into(),
+            ));
+        }
+        // Every second face, so that each half has some of every part of an annotation file.
+        let half = |first: usize| -> Vec<Vec<f64>> {
+            let every_second = |d: &Vec<f64>| d.iter().skip(first).step_by(2).copied().collect();
+            distances.iter().map(every_second).collect()
+        };
+        let halves = [half(0), half(1)];
+        let half_gaps = RULES.map(|rule| {
+            let from = |fitted: usize, counted: usize| {
+                let after = scaled(&halves[counted], &scales(rule, &halves[fitted]));
+                mean(&after.iter().map(|d| gap(&coverage(d))).collect::<Vec<_>>())
+            };
+            (rule, (from(0, 1) + from(1, 0)) / 2.0)
+        });
+        let best = half_gaps
+            .iter()
+            .filter(|(_, gap)| gap.is_finite())
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        let rule = best.map_or(Rule::Quantiles, |(rule, _)| *rule);
+        Ok(Self {
+            rule,
+            scales: scales(rule, distances),
+            faces,
+            half_gaps,
+        })
+    }
+
+    /// For a weights file. `annotations` is the name of the file that the faces are of.
+    ///
+    /// # Errors
+    /// Scales that are no measurement.
+    pub fn covariance_scales(
+        &self,
+        annotations: &str,
+        part: Option<HeldOutPart>,
+    ) -> Result<CovarianceScales, EvalError> {
+        let part = match part {
+            Some(HeldOutPart { fraction, seed }) => {
+                format!("those held out of training (fraction {fraction}, seed {seed})")
+            }
+            None => "all of them".into(),
+        };
+        let rule = match self.rule {
+            Rule::Mean => "mean",
+            Rule::Median => "median",
+            Rule::Quantiles => "quantiles",
+        };
+        let protocol = format!("{part}, the annotation file's crops, one pass, rule {rule}");
+        CovarianceScales::new(self.scales.clone(), annotations, self.faces, &protocol)
+            .map_err(EvalError::Invalid)
+    }
 }
 
 /// Squared Mahalanobis distances by point and face; infinite where there is no ellipse, or no finite point.
@@ -171,8 +265,23 @@ fn distances(faces: &[PredictedFace], what: &str) -> Result<Vec<Vec<f64>>, EvalE
     Ok(all)
 }
 
-fn scale(rule: Rule, distances: &[f64]) -> f64 {
-    let finite: Vec<f64> = distances
+/// One scale a point, each shrunk to that of all points together.
+fn scales(rule: Rule, distances: &[Vec<f64>]) -> Vec<f64> {
+    let overall = scale(rule, &distances.concat()).unwrap_or(1.0);
+    let own = |d: &Vec<f64>| {
+        let faces = d.iter().filter(|d| d.is_finite()).count() as f64;
+        let Some(own) = scale(rule, d) else {
+            return overall;
+        };
+        let log = (faces * own.ln() + SHRINK_FACES * overall.ln()) / (faces + SHRINK_FACES);
+        round(log.exp())
+    };
+    distances.iter().map(own).collect()
+}
+
+/// None where there is no distance to go by.
+fn scale(rule: Rule, distances: &[f64]) -> Option<f64> {
+    let mut finite: Vec<f64> = distances
         .iter()
         .copied()
         .filter(|d| d.is_finite())
@@ -180,12 +289,18 @@ fn scale(rule: Rule, distances: &[f64]) -> f64 {
     let scale = match rule {
         Rule::Mean => mean(&finite) / 2.0,
         Rule::Median => median(&finite) / (2.0 * LN_2),
+        Rule::Quantiles => {
+            let [one, two, _] = expected();
+            (quantile(&mut finite, one) * quantile(&mut finite, two) / 4.0).sqrt()
+        }
     };
-    if scale.is_finite() && scale > 0.0 {
-        scale
-    } else {
-        1.0
-    }
+    (scale.is_finite() && scale > 0.0).then_some(scale)
+}
+
+/// To [`DIGITS`] digits.
+fn round(scale: f64) -> f64 {
+    let unit = 10_f64.powi(DIGITS - 1 - scale.log10().floor() as i32);
+    (scale * unit).round() / unit
 }
 
 fn scaled(distances: &[Vec<f64>], scales: &[f64]) -> Vec<Vec<f64>> {
@@ -256,18 +371,23 @@ impl Calibration {
             let name = match figures.rule {
                 Rule::Mean => format!("scaled, by the mean{mark}"),
                 Rule::Median => format!("scaled, by the median{mark}"),
+                Rule::Quantiles => format!("scaled, by two quantiles{mark}"),
             };
             let c = &figures.test;
             line(&name, &percent(c), c.mean_squared, c.median_squared);
         }
+        let gaps: Vec<String> = (self.rules.iter())
+            .map(|figures| format!("{:.1}", figures.half_gap * 100.0))
+            .collect();
         text += &format!(
-            "* nearer to the Gaussian on the {} faces that the scales were fitted on; used below\n\n",
-            self.fit_faces
+            "* used below: nearest to the Gaussian from one half of the {} faces of the fit to the other (off by {} points)\n\n",
+            self.fit_faces,
+            gaps.join(", ")
         );
         text += "point   scale          as predicted                scaled\n";
         for p in &self.points {
             text += &format!(
-                "{:>5} {:>7.2}   {}   {}\n",
+                "{:>5} {:>7.4}   {}   {}\n",
                 p.point,
                 p.scale,
                 percent(&p.raw),
@@ -393,7 +513,7 @@ mod tests {
     #[test]
     fn gross_errors_leave_the_median_alone() {
         let found = calibrate(&faces(5, 0.05), &faces(6, 0.05)).unwrap();
-        assert_eq!(found.rule, Rule::Median);
+        assert_ne!(found.rule, Rule::Mean);
         for (point, factor) in found.points.iter().zip(FACTORS) {
             assert!((point.scale / factor - 1.0).abs() < 0.15, "{}", point.scale);
         }
@@ -402,6 +522,62 @@ mod tests {
             mean.test.inside[0] > 0.8,
             "a few gross errors widen all ellipses"
         );
+    }
+
+    /// A point of few faces has mostly the scale of all; one of many its own.
+    #[test]
+    fn few_faces_take_their_scale_from_all_points() {
+        let fit = |faces: &[PredictedFace]| Fit::new(faces).expect("a fit").scales;
+        let all = faces(9, 0.0);
+        let spread = |scales: &[f64]| (scales[1] / scales[2]).ln();
+        // FACTORS are 16 apart.
+        let whole = spread(&fit(&all));
+        assert!((whole / 16_f64.ln() - 1.0).abs() < 0.05, "{whole}");
+        let mean = |count: usize| {
+            let some: Vec<f64> = all
+                .chunks(count)
+                .take(200)
+                .map(|f| spread(&fit(f)))
+                .collect();
+            some.iter().sum::<f64>() / some.len() as f64
+        };
+        // n / (n + 8) of it, and chance.
+        for (count, expected) in [(2, 0.2), (8, 0.5), (24, 0.75)] {
+            let found = mean(count) / 16_f64.ln();
+            assert!((found - expected).abs() < 0.06, "{count} faces: {found}");
+        }
+    }
+
+    #[test]
+    fn scales_say_what_they_were_measured_on() {
+        let fit = Fit::new(&faces(10, 0.0)[..50]).expect("a fit");
+        let part = HeldOutPart {
+            fraction: 0.1,
+            seed: 7,
+        };
+        let scales = fit
+            .covariance_scales("train.tsv", Some(part))
+            .expect("scales");
+        assert_eq!(scales.scales(), fit.scales);
+        let about = scales.about();
+        for says in ["50 faces of train.tsv", "fraction 0.1, seed 7", "one pass"] {
+            assert!(about.contains(says), "{about}");
+        }
+        // Nothing to go by.
+        let mut flat = faces(10, 0.0);
+        flat.truncate(4);
+        for face in &mut flat {
+            face.covariance.fill(Covariance::default());
+        }
+        let error = Fit::new(&flat).expect_err("no ellipse").to_string();
+        assert!(error.contains("none of the heatmaps"), "{error}");
+    }
+
+    #[test]
+    fn scales_have_four_digits() {
+        for (scale, rounded) in [(0.0138762, 0.01388), (1.0, 1.0), (12345.6, 12350.0)] {
+            assert!((round(scale) / rounded - 1.0).abs() < 1e-12, "{scale}");
+        }
     }
 
     #[test]

@@ -7,9 +7,10 @@ use image::RgbImage;
 use star_data::{Covariance, CropBox, Layout, Point};
 
 use crate::{
+    covariance_scales::CovarianceScales,
     detect::{Detector, FaceBox, SeetaFace},
     error::InferError,
-    predict::{View, predict_passes},
+    predict::View,
     track::{TrackConfig, Tracker},
     weights_file::{PreparedNet, TrainedNet, read_weights},
 };
@@ -26,7 +27,9 @@ pub struct LandmarkedFace {
     pub crop: CropBox,
     /// The landmarks in the order of the layout, in image pixels; pixel centres are at integers.
     pub points: Vec<Point>,
-    /// The spread of each landmark's heatmap, in image pixels squared (the paper's section 3: its large axis is the ambiguous direction).
+    /// The covariance of each landmark, in image pixels squared: how far it may be off. Its shape and direction are its heatmap's (the paper's
+    /// section 3: the large axis is the ambiguous direction); its size too where the weights are not calibrated
+    /// ([`Landmarker::covariance_scales`]), and is then often several times too large.
     pub covariance: Vec<Covariance>,
     /// For each landmark how far its heatmap agrees with itself, 0 to 1.
     pub scores: Vec<f64>,
@@ -92,6 +95,18 @@ impl<B: Backend> Landmarker<B> {
     pub fn detector(mut self, detector: SeetaFace) -> Self {
         self.detector = detector;
         self
+    }
+
+    /// Leaves covariances as the heatmaps have them, whatever the weights file says of their size.
+    #[must_use]
+    pub fn raw_covariance(mut self) -> Self {
+        self.trained.covariance_scales = None;
+        self
+    }
+
+    /// What covariances are multiplied by; None for weights that are not calibrated.
+    pub fn covariance_scales(&self) -> Option<&CovarianceScales> {
+        self.trained.covariance_scales.as_ref()
     }
 
     /// The landmarks' names, edges and mirror pairs.
@@ -172,7 +187,7 @@ impl<B: Backend> Landmarker<B> {
             device,
             ..
         } = self;
-        let refined = predict_passes(&trained.net, &views, &trained.crop, *passes, BATCH, device)?;
+        let refined = trained.predict_passes(&views, &trained.crop, *passes, BATCH, device)?;
         Ok(refined
             .into_iter()
             .zip(faces)
@@ -213,7 +228,7 @@ impl<B: Backend> Video<'_, B> {
                     .iter()
                     .map(|&crop| View { image: frame, crop })
                     .collect();
-                predict_passes(&trained.net, &views, &trained.crop, *passes, BATCH, device)
+                trained.predict_passes(&views, &trained.crop, *passes, BATCH, device)
             },
             || detector.crops(frame, &trained.crop),
         )?;

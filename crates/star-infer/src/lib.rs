@@ -17,11 +17,13 @@
 //!
 //! [`Landmarker`] is the door: from a network that ships or a weights file, faces found or given, single images, batches or video. Behind it
 //! lie the [detector](detect), the [network's read-out](mod@predict), [tracking](track) and the [weights file](weights_file). Points are in
-//! image pixels with pixel centres at integers.
+//! image pixels with pixel centres at integers; covariances are in image pixels squared and, where the weights are calibrated
+//! ([`CovarianceScales`]), those of the errors to be expected.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod covariance_scales;
 pub mod detect;
 mod error;
 mod host;
@@ -38,6 +40,7 @@ pub mod weights_file;
 /// Burn's CPU backend; any other backend of Burn will do as well.
 #[cfg(feature = "flex")]
 pub use burn::backend::Flex;
+pub use covariance_scales::CovarianceScales;
 pub use error::InferError;
 pub use host::to_host;
 pub use landmarker::{LandmarkedFace, Landmarker, Video};
@@ -47,5 +50,6 @@ pub use pretrained::Pretrained;
 /// What its results are made of, and a decoder of JPEG, PNG, BMP and WebP.
 pub use star_data::{Covariance, CropBox, CropRule, Layout, Point, decode::decode_file};
 pub use weights_file::{
-    PreparedNet, TrainedNet, WeightsInfo, read_weights, read_weights_bytes, write_weights,
+    PreparedNet, TrainedNet, WeightsInfo, read_weights, read_weights_bytes,
+    write_covariance_scales, write_weights,
 };

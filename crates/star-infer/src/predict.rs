@@ -18,7 +18,7 @@ const NEAR_CELLS: f64 = 3.0;
 pub struct Prediction {
     /// In layout order, image pixels.
     pub points: Vec<Point>,
-    /// Spread of each point's heatmap, image pixels squared.
+    /// Spread of each point, image pixels squared: its heatmap's, or that times its scale ([`crate::PreparedNet::predict_passes`]).
     pub covariance: Vec<Covariance>,
     /// For each point the fraction of its heatmap's mass within three cells of it, 0 to 1: how far the map agrees with itself.
     pub scores: Vec<f64>,
@@ -44,7 +44,8 @@ pub struct Refined {
     pub crop: CropBox,
 }
 
-/// Predicts faces of any number of images, `batch` at a time.
+/// Predicts faces of any number of images, `batch` at a time. Covariances are those of the heatmaps;
+/// [`PreparedNet::predict_passes`](crate::PreparedNet::predict_passes) gives calibrated ones.
 ///
 /// With more than one pass each face is cropped again by `rule` around the points of the pass before; where they have no box
 /// (all in one place, or not finite) the crop stays.
@@ -92,7 +93,7 @@ pub fn predict_passes<B: Backend>(
     Ok(all)
 }
 
-/// Predicts the faces of one image, each given by its crop, in one batch.
+/// Predicts the faces of one image, each given by its crop, in one batch. Covariances are those of the heatmaps.
 ///
 /// # Errors
 /// A crop without size.

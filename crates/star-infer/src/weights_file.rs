@@ -1,19 +1,24 @@
-//! Weights with everything needed to use them inside: network, layout, where they come from.
+//! Weights with everything needed to use them inside: network, layout, where they come from, what their covariances are worth.
 
 use std::{collections::BTreeMap, path::Path};
 
 use burn::tensor::backend::Backend;
 use star_data::{CropRule, Layout};
 use star_model::{
-    Prepared, StarNet, StarNetConfig,
-    weights::{LoadedWeights, load_weights, load_weights_bytes, save_weights},
+    ModelError, Prepared, StarNet, StarNetConfig,
+    weights::{LoadedWeights, load_weights, load_weights_bytes, replace_entry, save_weights},
 };
 
-use crate::error::InferError;
+use crate::{
+    covariance_scales::CovarianceScales,
+    error::InferError,
+    predict::{Refined, View, predict_passes},
+};
 
 const LAYOUT_KEY: &str = "star.layout";
 const CROP_KEY: &str = "star.crop";
 const PROVENANCE_KEY: &str = "star.provenance";
+const COVARIANCE_KEY: &str = "star.covariance";
 
 /// A network that was read from a file and is ready to predict: [`TrainedNet::prepare`].
 pub struct PreparedNet<B: Backend> {
@@ -25,6 +30,8 @@ pub struct PreparedNet<B: Backend> {
     pub crop: CropRule,
     /// Which weights of which run these are.
     pub provenance: String,
+    /// What its covariances are multiplied by; None leaves them as the heatmaps have them.
+    pub covariance_scales: Option<CovarianceScales>,
 }
 
 /// A network that was read from a file.
@@ -39,6 +46,8 @@ pub struct TrainedNet<B: Backend> {
     pub crop: CropRule,
     /// Which weights of which run these are.
     pub provenance: String,
+    /// What its covariances are multiplied by; None leaves them as the heatmaps have them.
+    pub covariance_scales: Option<CovarianceScales>,
 }
 
 /// What a weights file says besides the numbers.
@@ -52,7 +61,8 @@ pub struct WeightsInfo<'a> {
     pub crop: &'a CropRule,
 }
 
-/// Writes weights, whole or not at all; `provenance` says which weights of which run they are.
+/// Writes weights, whole or not at all; `provenance` says which weights of which run they are. They have no covariance scales, which are
+/// measured on weights that are done: [`write_covariance_scales`].
 ///
 /// # Errors
 /// When the file cannot be written.
@@ -72,6 +82,30 @@ pub fn write_weights<B: Backend>(
         (PROVENANCE_KEY.to_owned(), provenance.to_owned()),
     ]);
     Ok(save_weights(net, info.config, &extra, path)?)
+}
+
+/// Writes the weights file `from` with these covariance scales inside to `to`, whole or not at all; the two may be the same. All else stays
+/// as it is, bit for bit.
+///
+/// # Errors
+/// A file that is no weights file of ours; scales for another number of points; a place that cannot be written.
+pub fn write_covariance_scales(
+    from: &Path,
+    scales: &CovarianceScales,
+    to: &Path,
+) -> Result<(), InferError> {
+    let io = |path: &Path, source| ModelError::Io {
+        path: path.into(),
+        source,
+    };
+    let bytes = star_files::read_file(from, star_files::LARGE).map_err(|e| io(from, e))?;
+    let text = scales.to_json().map_err(|what| InferError::WeightsFile {
+        path: to.into(),
+        what,
+    })?;
+    let calibrated = replace_entry(&bytes, from, COVARIANCE_KEY, Some(text))?;
+    star_files::write_atomic(to, &calibrated).map_err(|e| io(to, e))?;
+    Ok(())
 }
 
 /// Reads weights.
@@ -128,8 +162,19 @@ fn trained_net<B: Backend>(
             what: format!("its crop rule cannot be read: {e}"),
         })?,
     };
+    let covariance_scales = loaded.extra.get(COVARIANCE_KEY);
+    let covariance_scales = covariance_scales
+        .map(|text| CovarianceScales::from_json(text, config.points))
+        .transpose()
+        .map_err(|what| InferError::WeightsFile {
+            path: path.into(),
+            what: format!(
+                "{what}. The file is damaged or was changed by hand: take another copy of it, or export or train it again."
+            ),
+        })?;
     Ok(TrainedNet {
         crop,
+        covariance_scales,
         net: loaded.net,
         config: loaded.config,
         layout,
@@ -149,6 +194,7 @@ impl<B: Backend> TrainedNet<B> {
             layout: self.layout,
             crop: self.crop,
             provenance: self.provenance,
+            covariance_scales: self.covariance_scales,
         }
     }
 
@@ -176,6 +222,27 @@ impl<B: Backend> TrainedNet<B> {
 }
 
 impl<B: Backend> PreparedNet<B> {
+    /// As [`predict_passes`], with the covariances multiplied by the file's scales, if it has any.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn predict_passes(
+        &self,
+        views: &[View],
+        rule: &CropRule,
+        passes: usize,
+        batch: usize,
+        device: &B::Device,
+    ) -> Result<Vec<Refined>, InferError> {
+        let mut all = predict_passes(&self.net, views, rule, passes, batch, device)?;
+        if let Some(scales) = &self.covariance_scales {
+            for face in &mut all {
+                scales.apply(&mut face.prediction.covariance);
+            }
+        }
+        Ok(all)
+    }
+
     /// The faces that the weights were selected on, where their provenance says so (`.. weights of epoch 3, NME 4.2 % on held-out`).
     pub fn selected_on(&self) -> Option<&str> {
         let (_, faces) = self.provenance.rsplit_once(" % on ")?;

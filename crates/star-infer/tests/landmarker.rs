@@ -40,6 +40,35 @@ fn a_photo_has_one_face_of_68_points() {
 }
 
 #[test]
+fn covariances_are_multiplied_by_the_scales_of_the_weights() {
+    let photo = photo();
+    let calibrated = landmarker();
+    let scales = calibrated.covariance_scales().expect("it ships calibrated");
+    let scales = scales.scales().to_vec();
+    let raw = landmarker().raw_covariance();
+    assert!(raw.covariance_scales().is_none());
+    let crop = [[175.0, 65.0, 120.0, 120.0]];
+    let of_box = |l: &Landmarker<Flex>| l.faces_in_boxes(&photo, &crop).expect("an answer");
+    let in_video = |l: &Landmarker<Flex>| {
+        let faces = l.video(25.0).next(&photo).expect("an answer");
+        faces.into_iter().map(|(_, face)| face).collect::<Vec<_>>()
+    };
+    let found = |l: &Landmarker<Flex>| l.faces(&photo).expect("an answer");
+    for (after, before) in [
+        (of_box(&calibrated), of_box(&raw)),
+        (in_video(&calibrated), in_video(&raw)),
+        (found(&calibrated), found(&raw)),
+    ] {
+        let (after, before) = (&after[0], &before[0]);
+        assert_eq!(after.points, before.points);
+        let pairs = after.covariance.iter().zip(&before.covariance);
+        for ((after, before), &scale) in pairs.zip(&scales) {
+            assert_eq!(*after, before.scaled(scale));
+        }
+    }
+}
+
+#[test]
 fn batches_give_what_single_images_give() {
     let landmarker = landmarker();
     let (photo, empty) = (photo(), RgbImage::new(64, 64));

@@ -17,8 +17,8 @@ pub use named::{load_named, load_named_into, named_shapes, named_tensors, named_
 pub use npz::write_npz;
 pub use published::{PklWeights, Wrapping, import_pkl, import_pkl_as, pkl_state};
 pub use safetensors::{
-    CONFIG_KEY, LoadedWeights, Precision, load_weights, load_weights_bytes, save_weights,
-    save_weights_as,
+    CONFIG_KEY, LoadedWeights, Precision, load_weights, load_weights_bytes, replace_entry,
+    save_weights, save_weights_as,
 };
 pub use state::PublishedState;
 pub use statistics::{Statistics, average_statistics};

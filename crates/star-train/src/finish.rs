@@ -9,14 +9,22 @@ use burn::{
 use star_model::StarNet;
 
 use star_eval::{
+    calibration::{Fit, HeldOutPart},
     evaluate::{EvalSet, PredictedFace, Scores, predict_set, score},
     mean_shape::mean_shape_nme,
 };
-use star_infer::weights_file::write_weights;
+use star_infer::weights_file::{write_covariance_scales, write_weights};
 
 use crate::{
-    disk, epoch_record::EpochRecord, error::TrainError, observer::Observer, recipe::Selection,
-    run_dir::RunDir, run_report, setup::Setup, state::TrainState,
+    disk,
+    epoch_record::EpochRecord,
+    error::TrainError,
+    observer::Observer,
+    recipe::{DataSource, Selection},
+    run_dir::RunDir,
+    run_report,
+    setup::Setup,
+    state::TrainState,
 };
 
 /// A finished run's figures.
@@ -38,7 +46,7 @@ pub struct Finished {
     pub train_seconds: f64,
 }
 
-/// The last weights, the best weights' figures, the test set (once), and the images.
+/// The last weights, the best weights' figures and calibration, the test set (once), and the images.
 pub(crate) fn finish<B: AutodiffBackend>(
     state: &TrainState<B>,
     setup: &Setup<B>,
@@ -65,24 +73,38 @@ pub(crate) fn finish<B: AutodiffBackend>(
         best.epoch,
         recipe.selection_name()
     );
-    let mut report = |set: &EvalSet, names: &[&str]| -> Result<Scores, TrainError> {
+    type Figures = (Scores, Vec<PredictedFace>);
+    let report = |set: &EvalSet,
+                  names: &[&str],
+                  observer: &mut dyn Observer|
+     -> Result<Figures, TrainError> {
         let (scores, predicted) = figures(net, set, &of_best, setup, observer)?;
         for name in names {
             let path = |end: &str| run.report().join(format!("{name}{end}"));
             disk::write_json(&path(".json"), &scores)?;
             run_report::contact_sheet(set, &predicted, &path("_faces.png"))?;
         }
-        Ok(scores)
+        Ok((scores, predicted))
     };
 
     let (scores, test) = match recipe.train.selection {
         Selection::HeldOut => {
-            let scores = report(&faces.selection, &["selection"])?;
-            let test = faces.test.as_ref().map(|set| report(set, &["test"]));
-            (scores, test.transpose()?)
+            let (scores, predicted) = report(&faces.selection, &["selection"], observer)?;
+            calibrate_best(&predicted, setup, run, observer)?;
+            let test = faces.test.as_ref();
+            let test = test
+                .map(|set| report(set, &["test"], observer))
+                .transpose()?;
+            (scores, test.map(|(scores, _)| scores))
         }
         // The same faces: evaluated once, said once.
-        Selection::Test => (report(&faces.selection, &["selection", "test"])?, None),
+        Selection::Test => {
+            observer.message(
+                "covariances are not calibrated: no faces were held out, and the test set is for counting. `star calibrate --write` does it",
+            );
+            let (scores, _) = report(&faces.selection, &["selection", "test"], observer)?;
+            (scores, None)
+        }
     };
     let curves: &Path = &run.report().join("curves.svg");
     run_report::curves(recipe, &position.history, curves)?;
@@ -96,6 +118,40 @@ pub(crate) fn finish<B: AutodiffBackend>(
         test,
         train_seconds: position.history.iter().map(|r| r.seconds).sum(),
     })
+}
+
+/// Puts what the best weights' covariances are to be multiplied by into their file. Those of the last epoch have no calibration: these
+/// figures are not theirs.
+fn calibrate_best<B: AutodiffBackend>(
+    held_out: &[PredictedFace],
+    setup: &Setup<B>,
+    run: &RunDir,
+    observer: &mut dyn Observer,
+) -> Result<(), TrainError> {
+    let data = &setup.recipe.data;
+    let annotations = match data.source {
+        DataSource::Tsv => {
+            let name = data.train.file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        }
+        DataSource::Synth => format!("the synthetic faces of seed {}", data.synth.seed),
+    };
+    let part = HeldOutPart {
+        fraction: data.held_out,
+        seed: setup.recipe.seed,
+    };
+    let scales = Fit::new(held_out).and_then(|fit| fit.covariance_scales(&annotations, Some(part)));
+    match scales {
+        Ok(scales) => {
+            let best = run.best_weights();
+            disk::change(&best)?;
+            write_covariance_scales(&best, &scales, &best)?;
+            observer.message(&format!("covariances calibrated on {}", scales.about()));
+        }
+        // A run whose heatmaps say nothing has weights all the same.
+        Err(error) => observer.message(&format!("covariances are not calibrated: {error}")),
+    }
+    Ok(())
 }
 
 fn write_last<B: Backend, A: AutodiffBackend>(

@@ -7,10 +7,10 @@ use serde::Serialize;
 use star_data::{FaceSource, HoldOut, Subset, split_held_out};
 use star_eval::{
     EvalSet,
-    calibration::{Calibration, calibrate},
+    calibration::{Calibration, Fit, HeldOutPart, calibrate},
     predict_set,
 };
-use star_infer::read_weights;
+use star_infer::{read_weights, write_covariance_scales};
 
 use star_train::Observer;
 
@@ -28,9 +28,12 @@ use crate::{
 Examples:
   star calibrate --weights W --fit datasets/300w/train.tsv --held-out 0.1 --test datasets/300w/lfpw_test.tsv --images datasets/300w
   star calibrate --weights W --fit FIT.tsv --test TEST.tsv --images DIR --json scales.json --csv points.csv
+  star calibrate --weights W --fit FIT.tsv --test TEST.tsv --images DIR --write
 
 Each point gets one scale for its covariances, fitted on the faces of --fit. Errors on faces that the network was trained on are
-too small: give --held-out and --seed as the recipe has them (data.held_out, seed) to fit on the part that training left aside.")]
+too small: give --held-out and --seed as the recipe has them (data.held_out, seed) to fit on the part that training left aside.
+--write puts the scales into the weights file: `predict` and `serve` then give covariances of the size of the errors. The network stays as
+it is, bit for bit. A training run does the same at its end, with the faces that it held out.")]
 pub struct Args {
     #[command(flatten)]
     backend: BackendArgs,
@@ -48,6 +51,9 @@ pub struct Args {
     /// Annotated faces to count on
     #[arg(long, value_name = "TSV")]
     test: PathBuf,
+    /// Put the scales into the weights file, or into a copy of it with this name
+    #[arg(long, value_name = "FILE", num_args = 0..=1)]
+    write: Option<Option<PathBuf>>,
     /// Write all figures to this file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -93,10 +99,26 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
         refuse_overwriting(file, &[&args.over.weights, &args.fit, &args.test])?;
         check_file(file)?;
     }
-    if args.json.is_some() && args.json == args.csv {
-        return Err(CliError::Usage(
-            "--json and --csv name the same file; give each its own.".into(),
-        ));
+    let calibrated = args
+        .write
+        .as_ref()
+        .map(|asked| asked.as_ref().unwrap_or(&args.over.weights));
+    if let Some(file) = calibrated {
+        refuse_overwriting(file, &[&args.fit, &args.test])?;
+        check_file(file)?;
+    }
+    let asked = [
+        ("--json", args.json.as_ref()),
+        ("--csv", args.csv.as_ref()),
+        ("--write", calibrated),
+    ];
+    for (i, (flag, file)) in asked.iter().enumerate() {
+        let same = |(_, other): &&(&str, Option<&PathBuf>)| file.is_some() && other == file;
+        if let Some((other, _)) = asked[..i].iter().find(same) {
+            return Err(CliError::Usage(format!(
+                "{other} and {flag} name the same file; give each its own."
+            )));
+        }
     }
     let trained = read_weights::<B>(&args.over.weights, device)?.prepare();
     let mut fit = args.over.open(&args.fit, &trained.layout)?;
@@ -135,6 +157,20 @@ fn run_calibration<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCo
     if let Some(path) = &args.csv {
         write_file(path, calibration.csv().as_bytes())?;
         println!("one line a point: {}", path.display());
+    }
+    if let Some(path) = calibrated {
+        let name = args.fit.file_name().unwrap_or_default().to_string_lossy();
+        let part = args.held_out.map(|fraction| HeldOutPart {
+            fraction,
+            seed: args.seed,
+        });
+        let scales = Fit::new(&fit)?.covariance_scales(&name, part)?;
+        write_covariance_scales(&args.over.weights, &scales, path)?;
+        println!(
+            "calibrated weights: {} ({})",
+            path.display(),
+            scales.about()
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -141,6 +141,12 @@ impl Job for InfoJob {
             "landmarks: {} ({} points)",
             trained.layout.name, trained.layout.points
         );
+        match &trained.covariance_scales {
+            Some(scales) => println!("covariances: calibrated on {}", scales.about()),
+            None => println!(
+                "covariances: not calibrated, those of the heatmaps (`star calibrate --write` measures their size)"
+            ),
+        }
         print_info(&trained.config)
     }
 }
@@ -256,6 +262,11 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
         )));
     }
     let which = args.which.unwrap_or(Which::Net);
+    let calibrated = !published
+        && read_weights::<B>(weights, device)?
+            .covariance_scales
+            .is_some();
+    let mut kept = false;
     match args.format {
         ExportFormat::Safetensors if published => {
             return Err(CliError::Usage(format!(
@@ -271,6 +282,7 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
                 Precision::Full
             };
             save_weights_as(&loaded.net, &loaded.config, &loaded.extra, precision, out)?;
+            kept = true;
         }
         ExportFormat::PytorchSafetensors => {
             state::<B>(weights, which, device)?.write_safetensors(out)?;
@@ -278,6 +290,17 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
         ExportFormat::Npz => write_npz(&state::<B>(weights, which, device)?, out)?,
     }
     println!("{}: written to {}", weights.display(), out.display());
+    if calibrated {
+        // Rounded weights give the same heatmaps but for a rounding, which is far less than what a scale is known to.
+        println!(
+            "the calibration of its covariances {}",
+            if kept {
+                "goes with it"
+            } else {
+                "stays behind: this form holds tensors and nothing else"
+            }
+        );
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -140,9 +140,12 @@ pub struct Args {
     /// What is drawn on them; several with commas [default: points,edges,ellipses]
     #[arg(help_heading = "Results", long, value_enum, value_delimiter = ',')]
     draw: Vec<Part>,
-    /// Ellipses are drawn at this many standard deviations of the heatmaps [default: 2]
+    /// Ellipses are drawn at this many standard deviations [default: 1]
     #[arg(help_heading = "Results", long, value_name = "N", value_parser = positive)]
     sigma: Option<f64>,
+    /// Covariances as the heatmaps have them, without the weights file's calibration (`star model info` says whether it has one)
+    #[arg(help_heading = "Results", long)]
+    raw_covariance: bool,
 }
 
 impl Args {
@@ -157,7 +160,7 @@ impl Args {
 
     /// Standard deviations of the ellipses.
     fn sigma(&self) -> f64 {
-        self.sigma.unwrap_or(2.0)
+        self.sigma.unwrap_or(1.0)
     }
 
     /// Refuses flags that could have no effect beside the others.
@@ -223,7 +226,7 @@ enum Part {
     Edges,
     /// Their indices, from 0
     Numbers,
-    /// Where each may be: an ellipse of its heatmap, coloured by how much longer than wide it is
+    /// Where each may be: an ellipse of its covariance, coloured by how much longer than wide it is
     Ellipses,
 }
 
@@ -263,7 +266,10 @@ impl Job for PredictJob {
 
 fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     check_folder(&args.out)?;
-    let (trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
+    let (mut trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
+    if args.raw_covariance {
+        trained.covariance_scales = None;
+    }
     let places_given = !args.boxes.is_empty() || args.annotations.is_some();
     if !places_given && !finds_faces(&trained.layout, args.find_faces) {
         return Err(CliError::Usage(format!(

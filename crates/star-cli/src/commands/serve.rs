@@ -79,9 +79,12 @@ pub struct Args {
     /// The landmarks are of faces, although the layout is not a built-in one: use the face detector
     #[arg(help_heading = "Faces", long)]
     find_faces: bool,
-    /// Ellipses are drawn at this many standard deviations at first [default: 0.28 for the network that comes with the program, else 1]
-    #[arg(help_heading = "Faces", long, value_name = "N", value_parser = positive)]
-    sigma: Option<f64>,
+    /// Ellipses are drawn at this many standard deviations at first
+    #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1.0, value_parser = positive)]
+    sigma: f64,
+    /// Covariances as the heatmaps have them, without the weights file's calibration
+    #[arg(help_heading = "Faces", long)]
+    raw_covariance: bool,
 
     /// Largest upload, in MiB
     #[arg(help_heading = "Limits", long, value_name = "MIB", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=256))]
@@ -118,7 +121,10 @@ impl Job for ServeJob {
 fn serve<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, CliError> {
     // Before the weights, so that a port that is taken is told at once.
     let (listener, address) = listen(args.port)?;
-    let (trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
+    let (mut trained, weights) = read_weights_or_shipped::<B>(args.weights.as_ref(), device)?;
+    if args.raw_covariance {
+        trained.covariance_scales = None;
+    }
     let rule = CropRule {
         margin: args.margin.unwrap_or(trained.crop.margin),
         ..trained.crop

@@ -92,9 +92,6 @@ pub fn save_weights_as<B: Backend>(
     let json = serde_json::to_string(config).map_err(|e| ModelError::Config(e.to_string()))?;
     let mut contents = extra.clone();
     contents.insert(CONFIG_KEY.into(), json);
-    let contents =
-        serde_json::to_string(&contents).map_err(|e| ModelError::Config(e.to_string()))?;
-    let metadata = HashMap::from([(METADATA_KEY.to_owned(), contents)]);
 
     let format = |what: String| ModelError::Format {
         path: path.into(),
@@ -115,8 +112,7 @@ pub fn save_weights_as<B: Backend>(
         let view = Stored::new(data).ok_or_else(unknown)?;
         views.push((name, view));
     }
-    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| format(e.to_string()))?;
-    write_file(path, &bytes)
+    write_file(path, &serialize(views, &contents, path)?)
 }
 
 /// The nearest half-precision numbers, or the first finite one that has none.
@@ -176,7 +172,37 @@ type Contents = (
     BTreeMap<String, String>,
 );
 
-fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
+/// A file of ours with one entry of its metadata replaced, or without it where `text` is None. Tensors keep their bits and their
+/// precision. `name` stands for the file in messages.
+///
+/// # Errors
+/// [`ModelError::Format`] if the bytes are no file of [`save_weights`]; [`ModelError::Config`] for [`CONFIG_KEY`], which the tensors have
+/// to fit.
+pub fn replace_entry(
+    file: &[u8],
+    name: &Path,
+    key: &str,
+    text: Option<String>,
+) -> Result<Vec<u8>, ModelError> {
+    if key == CONFIG_KEY {
+        return Err(ModelError::Config(format!(
+            "`{CONFIG_KEY}` says which network the tensors are of, and is not replaced without them"
+        )));
+    }
+    let (header, mut entries) = open(file, name)?;
+    match text {
+        Some(text) => entries.insert(key.to_owned(), text),
+        None => entries.remove(key),
+    };
+    let views = header.tensors.iter().map(|(name, tensor)| (*name, tensor));
+    serialize(views, &entries, name)
+}
+
+/// The header of a file of ours, and the entries of its metadata.
+fn open<'a>(
+    bytes: &'a [u8],
+    path: &Path,
+) -> Result<(Header<'a>, BTreeMap<String, String>), ModelError> {
     let format = |what: String| ModelError::Format {
         path: path.into(),
         what,
@@ -192,8 +218,31 @@ fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
              ours by `star model import`"
         ))
     })?;
-    let mut extra = metadata::entries(contents)
+    let entries = metadata::entries(contents)
         .map_err(|e| format(format!("its metadata cannot be read: {e}")))?;
+    Ok((header, entries))
+}
+
+/// A whole file. The order of the tensors is the format's own, so the same tensors and entries make the same bytes.
+fn serialize<N: AsRef<str> + Ord + std::fmt::Display, V: View>(
+    tensors: impl IntoIterator<Item = (N, V)>,
+    entries: &BTreeMap<String, String>,
+    path: &Path,
+) -> Result<Vec<u8>, ModelError> {
+    let entries = serde_json::to_string(entries).map_err(|e| ModelError::Config(e.to_string()))?;
+    let metadata = HashMap::from([(METADATA_KEY.to_owned(), entries)]);
+    safetensors::serialize(tensors, Some(metadata)).map_err(|e| ModelError::Format {
+        path: path.into(),
+        what: e.to_string(),
+    })
+}
+
+fn read_weights(bytes: &[u8], path: &Path) -> Result<Contents, ModelError> {
+    let format = |what: String| ModelError::Format {
+        path: path.into(),
+        what,
+    };
+    let (header, mut extra) = open(bytes, path)?;
     let json = extra.remove(CONFIG_KEY).ok_or_else(|| {
         format(format!(
             "holds no network configuration (metadata key `{CONFIG_KEY}`)"
@@ -239,6 +288,22 @@ fn stored_type(dtype: Dtype) -> Option<DType> {
         Dtype::BF16 => Some(DType::BF16),
         Dtype::I64 => Some(DType::I64),
         _ => None,
+    }
+}
+
+/// A tensor where it lies in another file.
+impl View for &Tensor<'_> {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        Tensor::shape(self)
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(self.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
     }
 }
 

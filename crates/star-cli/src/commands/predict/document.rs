@@ -11,7 +11,7 @@ use super::done::{Done, DoneFace};
 use crate::error::CliError;
 
 /// Goes up when a field changes its meaning or disappears; new fields do not count.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// What all images of a call share.
 pub struct Shared {
@@ -19,6 +19,8 @@ pub struct Shared {
     pub points: usize,
     pub weights: String,
     pub weights_file: String,
+    /// Whether covariances are of the size of the errors; if not, of the heatmaps'.
+    pub calibrated: bool,
 }
 
 impl Shared {
@@ -28,6 +30,7 @@ impl Shared {
             points: trained.layout.points,
             weights: trained.provenance.clone(),
             weights_file: weights.display().to_string(),
+            calibrated: trained.covariance_scales.is_some(),
         }
     }
 }
@@ -41,6 +44,7 @@ pub struct Document<'a> {
     layout: &'a str,
     weights: &'a str,
     weights_file: &'a str,
+    calibrated: bool,
     faces: Vec<FaceDocument<'a>>,
 }
 
@@ -68,6 +72,7 @@ impl<'a> Document<'a> {
             layout: &shared.layout,
             weights: &shared.weights,
             weights_file: &shared.weights_file,
+            calibrated: shared.calibrated,
             faces: done
                 .faces
                 .iter()

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_infer::{InferError, PreparedNet, Refined, View, predict_passes};
+use star_infer::{InferError, PreparedNet, Refined, View};
 
 use super::{
     BATCH,
@@ -21,8 +21,7 @@ pub struct Network<'a, B: Backend> {
 
 impl<B: Backend> Network<'_, B> {
     pub fn ask(&self, views: &[View]) -> Result<Vec<Refined>, InferError> {
-        let net = &self.trained.net;
-        predict_passes(net, views, &self.rule, self.passes, BATCH, self.device)
+        (self.trained).predict_passes(views, &self.rule, self.passes, BATCH, self.device)
     }
 
     pub fn predict(&self, images: Vec<Ready>) -> Result<Vec<Done>, CliError> {

@@ -13,10 +13,6 @@ use star_draw::{
 use super::upload::Bounds;
 use crate::{commands::predict::document::Shared, error::CliError};
 
-/// Where the ellipses of the network that ships have the size of two standard deviations of its errors (docs/ambiguity.md).
-const SHIPPED_SIGMA: f64 = 0.28;
-/// What other networks begin with: their ellipses as they are.
-const OTHER_SIGMA: f64 = 1.0;
 /// Steps of the colour scale; in between the page takes the nearest.
 const COLORS: usize = 65;
 
@@ -27,8 +23,8 @@ pub struct About<'a> {
     pub shipped: bool,
     pub finds_faces: bool,
     pub passes: u8,
-    /// What the person asked for.
-    pub sigma: Option<f64>,
+    /// Standard deviations that the page begins with.
+    pub sigma: f64,
     pub bounds: Bounds,
 }
 
@@ -37,7 +33,6 @@ impl About<'_> {
     /// None that are known.
     pub fn to_json(&self) -> Result<String, CliError> {
         let colors = Palette::default();
-        let measured = self.shipped.then_some(SHIPPED_SIGMA);
         let about = json!({
             "layout": self.layout.name,
             "points": self.layout.points,
@@ -47,8 +42,8 @@ impl About<'_> {
             "shipped": self.shipped,
             "finds_faces": self.finds_faces,
             "passes": self.passes,
-            "sigma": self.sigma.or(measured).unwrap_or(OTHER_SIGMA),
-            "measured_sigma": measured,
+            "sigma": self.sigma,
+            "calibrated": self.shared.calibrated,
             "most_bytes": self.bounds.bytes,
             "most_side": MAX_SIDE,
             "most_pixels": MAX_PIXELS,

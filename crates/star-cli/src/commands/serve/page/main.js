@@ -511,10 +511,10 @@ async function begin() {
   }
   stage.about = about;
   showAbout(about);
-  $("sigma").max = String(Math.max(2, about.sigma));
-  const presets = [...new Set([about.measured_sigma, about.sigma, 1, 2].filter(Boolean))].sort((a, b) => a - b);
+  $("sigma").max = String(Math.max(3, about.sigma));
+  const presets = [...new Set([about.sigma, 1, 2, 3])].sort((a, b) => a - b);
   for (const sigma of presets) {
-    const name = sigma === about.measured_sigma ? `${sigma} σ, measured` : sigma === 1 ? "1 σ, raw" : `${sigma} σ`;
+    const name = sigma === 1 && !about.calibrated ? "1 σ, raw" : `${sigma} σ`;
     const button = make("button", { type: "button", className: "small", textContent: name });
     button.addEventListener("click", () => setSigma(sigma));
     $("sigmas").append(button);

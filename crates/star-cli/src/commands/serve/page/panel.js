@@ -135,17 +135,16 @@ export function showAbout(about) {
 
 function explain(about) {
   const some = [
-    "The network gives a heatmap for each point. An ellipse is the covariance of that heatmap, at so many standard deviations (σ). A long red one " +
+    "The network gives a heatmap for each point. An ellipse has its shape and direction, drawn at so many standard deviations (σ). A long red one " +
       "lies along a contour: the point is uncertain along it. A round green one is as certain in every direction.",
   ];
-  if (about.measured_sigma) {
-    some.push(
-      `Their shape is right, their size is not: as they are (1 σ) they are several times too wide. At ${about.measured_sigma} the middle one has the size of two ` +
-        "standard deviations of the errors made on test faces; docs/ambiguity.md has the figures.",
-    );
-  } else {
-    some.push("Compare their shapes rather than their sizes: heatmaps are usually wider than the errors. `star calibrate` measures by how much, on annotated faces.");
-  }
+  some.push(
+    about.calibrated
+      ? "Its size is that of the errors made on annotated faces that the network was not trained on, with one factor for each point: about 4 of 10 " +
+          "points should lie inside 1 σ, and 9 of 10 inside 2 σ. docs/ambiguity.md has the figures."
+      : "Compare their shapes rather than their sizes: these weights are not calibrated, and heatmaps are usually wider than the errors. " +
+          "`star calibrate --write` measures by how much, on annotated faces.",
+  );
   document.getElementById("explained").replaceChildren(...some.map((text) => make("p", { textContent: text })));
 }
 
