@@ -4,7 +4,7 @@ use std::path::Path;
 
 use burn::tensor::backend::Backend;
 use image::RgbImage;
-use star_data::{Covariance, CropBox, Layout, Point};
+use star_data::{Covariance, CropBox, CropRule, Layout, Point};
 
 use crate::{
     covariance_scales::CovarianceScales,
@@ -46,6 +46,7 @@ pub struct Landmarker<B: Backend> {
     detector: SeetaFace,
     device: B::Device,
     passes: usize,
+    most_faces: usize,
 }
 
 impl<B: Backend> Landmarker<B> {
@@ -79,6 +80,7 @@ impl<B: Backend> Landmarker<B> {
             detector: SeetaFace::new()?,
             device: device.clone(),
             passes: 1,
+            most_faces: usize::MAX,
         })
     }
 
@@ -109,6 +111,31 @@ impl<B: Backend> Landmarker<B> {
         self.trained.covariance_scales.as_ref()
     }
 
+    /// Another width of the network's view, over the longer side of the landmarks' box (the weights say which side and which width they
+    /// were trained with). One that is not positive is an error of each prediction.
+    #[must_use]
+    pub fn margin(mut self, margin: f64) -> Self {
+        self.trained.crop.margin = margin;
+        self
+    }
+
+    /// Keeps only this many of the faces that the detector finds in an image, the most prominent.
+    #[must_use]
+    pub fn most_faces(mut self, most: usize) -> Self {
+        self.most_faces = most;
+        self
+    }
+
+    /// How the network's view follows from a box.
+    pub fn crop_rule(&self) -> CropRule {
+        self.trained.crop
+    }
+
+    /// Which weights of which run these are.
+    pub fn provenance(&self) -> &str {
+        &self.trained.provenance
+    }
+
     /// The landmarks' names, edges and mirror pairs.
     pub fn layout(&self) -> &Layout {
         &self.trained.layout
@@ -130,7 +157,7 @@ impl<B: Backend> Landmarker<B> {
         let mut found = Vec::new();
         let mut counts = Vec::new();
         for image in images {
-            let crops = self.detector.crops(image, &self.trained.crop)?;
+            let crops = self.find(image)?;
             counts.push(crops.len());
             found.extend(
                 crops
@@ -161,16 +188,72 @@ impl<B: Backend> Landmarker<B> {
         self.predict(views)
     }
 
+    /// A tracker's settings for [`Self::follow`]: this network's crops, the other defaults.
+    pub fn track_config(&self) -> TrackConfig {
+        TrackConfig {
+            rule: self.trained.crop,
+            ..TrackConfig::default()
+        }
+    }
+
+    /// The faces of the next frame of the video that `tracker` follows, each with a number that it keeps while it is followed. The
+    /// detector is asked only when there is no face to follow or one was lost.
+    ///
+    /// # Errors
+    /// As [`Self::faces`].
+    pub fn follow(
+        &self,
+        tracker: &mut Tracker,
+        frame: &RgbImage,
+    ) -> Result<Vec<(usize, LandmarkedFace)>, InferError> {
+        let Self {
+            trained,
+            passes,
+            device,
+            ..
+        } = self;
+        let faces = tracker.frame(
+            |crops| {
+                let views: Vec<View> = crops
+                    .iter()
+                    .map(|&crop| View { image: frame, crop })
+                    .collect();
+                trained.predict_passes(&views, &trained.crop, *passes, BATCH, device)
+            },
+            || self.find(frame),
+        )?;
+        Ok(faces
+            .into_iter()
+            .map(|face| {
+                let found = LandmarkedFace {
+                    detected: face.detected,
+                    crop: face.crop,
+                    points: face.prediction.points,
+                    covariance: face.prediction.covariance,
+                    scores: face.prediction.scores,
+                    score: face.prediction.score,
+                };
+                (face.id, found)
+            })
+            .collect())
+    }
+
     /// Follows faces from frame to frame; `frames_per_second` is what its smoothing needs to know.
     pub fn video(&self, frames_per_second: f64) -> Video<'_, B> {
         Video {
             landmarker: self,
             tracker: Tracker::new(TrackConfig {
-                rule: self.trained.crop,
                 frames_per_second,
-                ..TrackConfig::default()
+                ..self.track_config()
             }),
         }
+    }
+
+    /// The detector's faces and what the network sees of them.
+    fn find(&self, image: &RgbImage) -> Result<Vec<(FaceBox, CropBox)>, InferError> {
+        let mut faces = self.detector.crops(image, &self.trained.crop)?;
+        faces.truncate(self.most_faces);
+        Ok(faces)
     }
 
     fn predict(
@@ -210,41 +293,11 @@ pub struct Video<'a, B: Backend> {
 }
 
 impl<B: Backend> Video<'_, B> {
-    /// The faces of the next frame, each with a number that it keeps while it is followed. The detector is asked only when there is no
-    /// face to follow or one was lost.
+    /// The faces of the next frame: [`Landmarker::follow`].
     ///
     /// # Errors
     /// As [`Landmarker::faces`].
     pub fn next(&mut self, frame: &RgbImage) -> Result<Vec<(usize, LandmarkedFace)>, InferError> {
-        let Landmarker {
-            trained,
-            detector,
-            device,
-            passes,
-        } = self.landmarker;
-        let faces = self.tracker.frame(
-            |crops| {
-                let views: Vec<View> = crops
-                    .iter()
-                    .map(|&crop| View { image: frame, crop })
-                    .collect();
-                trained.predict_passes(&views, &trained.crop, *passes, BATCH, device)
-            },
-            || detector.crops(frame, &trained.crop),
-        )?;
-        Ok(faces
-            .into_iter()
-            .map(|face| {
-                let found = LandmarkedFace {
-                    detected: face.detected,
-                    crop: face.crop,
-                    points: face.prediction.points,
-                    covariance: face.prediction.covariance,
-                    scores: face.prediction.scores,
-                    score: face.prediction.score,
-                };
-                (face.id, found)
-            })
-            .collect())
+        self.landmarker.follow(&mut self.tracker, frame)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use image::RgbImage;
-use star_infer::{Flex, LandmarkedFace, Landmarker, Pretrained};
+use star_infer::{Flex, LandmarkedFace, Landmarker, Pretrained, track::Tracker};
 
 fn photo() -> RgbImage {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/astronaut.jpg");
@@ -125,4 +125,53 @@ fn it_goes_to_another_thread() {
     let landmarker = landmarker();
     let answer = std::thread::spawn(move || landmarker.faces(&photo()).map(|f| f.len()));
     assert_eq!(answer.join().expect("no panic").expect("an answer"), 1);
+}
+
+#[test]
+fn a_tracker_of_ones_own_follows_as_a_video_does() {
+    let landmarker = landmarker();
+    let photo = photo();
+    let mut tracker = Tracker::new(landmarker.track_config());
+    let mut video = landmarker.video(25.0);
+    for _ in 0..3 {
+        let ours = landmarker.follow(&mut tracker, &photo).expect("an answer");
+        let theirs = video.next(&photo).expect("an answer");
+        assert_eq!(ours.len(), 1);
+        assert_eq!((ours[0].0, theirs[0].0), (1, 1));
+        assert_eq!(ours[0].1.points, theirs[0].1.points);
+    }
+}
+
+#[test]
+fn the_margin_is_the_views_width_and_a_bad_one_an_error() {
+    let box_of_100 = [[200.0, 80.0, 100.0, 90.0]];
+    let view = |landmarker: &Landmarker<Flex>| {
+        let faces = landmarker.faces_in_boxes(&photo(), &box_of_100)?;
+        Ok::<_, star_infer::InferError>(faces[0].crop.scale * star_data::crop::CROP_UNIT)
+    };
+    let usual = landmarker();
+    assert_eq!(usual.crop_rule().margin, 1.2);
+    assert!((view(&usual).expect("a view") - 120.0).abs() < 1e-9);
+    assert!((view(&usual.margin(1.5)).expect("a view") - 150.0).abs() < 1e-9);
+    for bad in [0.0, -1.0, f64::NAN] {
+        let error = view(&landmarker().margin(bad)).expect_err("no view");
+        assert!(error.to_string().contains("margin"), "{error}");
+    }
+}
+
+/// Two portraits side by side.
+#[test]
+fn the_most_prominent_faces_are_kept() {
+    let photo = photo();
+    let mut two = RgbImage::new(2 * photo.width(), photo.height());
+    image::imageops::replace(&mut two, &photo, 0, 0);
+    image::imageops::replace(&mut two, &photo, i64::from(photo.width()), 0);
+    let all = landmarker().faces(&two).expect("an answer");
+    assert_eq!(all.len(), 2);
+    let one = landmarker().most_faces(1);
+    let kept = one.faces(&two).expect("an answer");
+    assert_eq!(kept.len(), 1);
+    assert_eq!(kept[0].detected, all[0].detected);
+    let mut tracker = Tracker::new(one.track_config());
+    assert_eq!(one.follow(&mut tracker, &two).expect("an answer").len(), 1);
 }
