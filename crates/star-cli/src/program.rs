@@ -1,4 +1,6 @@
-//! Hints name the program as the user types it.
+//! The program as the user types it, and as it starts itself again.
+
+use std::{ffi::OsString, io, process::Command, sync::OnceLock};
 
 /// Set by `cargo xtask`, which runs this binary for commands that were typed as `cargo xtask ...`.
 const VARIABLE: &str = "STAR_PROGRAM";
@@ -6,6 +8,28 @@ const VARIABLE: &str = "STAR_PROGRAM";
 /// `star`, or `cargo xtask`.
 pub fn name() -> String {
     std::env::var(VARIABLE).unwrap_or_else(|_| "star".into())
+}
+
+/// How to start this program where it is not the process's own file.
+static STARTED_AS: OnceLock<Vec<OsString>> = OnceLock::new();
+
+/// Says how this program is started, for where it runs inside another one (Python): `bench` measures in processes of its own.
+pub fn starts_again_as(words: Vec<OsString>) {
+    // A second call in one process says the same.
+    let _ = STARTED_AS.set(words);
+}
+
+/// This program, to be started once more; arguments are to follow.
+///
+/// # Errors
+/// When the system does not know its file.
+pub fn again() -> io::Result<Command> {
+    let Some([program, arguments @ ..]) = STARTED_AS.get().map(Vec::as_slice) else {
+        return Ok(Command::new(std::env::current_exe()?));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    Ok(command)
 }
 
 /// A text in which commands are written as `star ...` in backquotes, with the program that was typed instead.

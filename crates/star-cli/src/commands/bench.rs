@@ -5,11 +5,7 @@ mod machine;
 mod peer;
 mod stats;
 
-use std::{
-    path::PathBuf,
-    process::{Command, ExitCode},
-    time::Duration,
-};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use burn::tensor::backend::AutodiffBackend;
 use clap::ValueEnum;
@@ -22,6 +18,7 @@ use star_train::{
 use crate::{
     backend::{BackendArgs, BackendName, Job, run_on},
     error::{CliError, write_json},
+    program,
 };
 use device_memory::Watch;
 use machine::Machine;
@@ -304,8 +301,7 @@ fn time_row(
 }
 
 fn our_turn(args: &Args, case: CaseName, batch: u16) -> Result<Turn, CliError> {
-    let me = std::env::current_exe().map_err(|e| CliError::io("this program", e))?;
-    let mut command = Command::new(me);
+    let mut command = program::again().map_err(|e| CliError::io("this program", e))?;
     command.args(["bench", "--turn", "--backend", args.backend.backend.name()]);
     command.arg("--config").arg(&args.config);
     for set in &args.set {
