@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use crate::{
     star::{CPU_FEATURES, cargo, is_installed, root, target},
-    test,
+    test, wheel,
 };
 
 pub fn run(_args: &[String]) -> Result<ExitCode, String> {
@@ -38,7 +38,19 @@ pub fn run(_args: &[String]) -> Result<ExitCode, String> {
     step("fuzz targets");
     check_fuzz()?;
     step("tests");
-    test::run(&[])
+    test::run(&[])?;
+    step("the Python package");
+    check_python()?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the wheel and tests it. Python is no part of a Rust toolchain, so a machine without it is not held up.
+fn check_python() -> Result<(), String> {
+    if let Some(missing) = wheel::missing() {
+        println!("skipped: {missing}");
+        return Ok(());
+    }
+    wheel::test(&[])
 }
 
 /// `cargo deny check` by deny.toml. It is no part of a toolchain and asks the network for advisories, so a machine without it is not held up.

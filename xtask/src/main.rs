@@ -9,6 +9,7 @@ mod dist;
 mod documents;
 mod star;
 mod test;
+mod wheel;
 
 use std::process::ExitCode;
 
@@ -29,10 +30,11 @@ cargo xtask COMMAND [OPTIONS]
   test       every test; `test golden` only those against the published program's vectors; `test --backend wgpu` that backend beside flex
   completions, man    completions for a shell, manual pages
   dist       an archive to hand out: the program, licences, completions, manual pages; and its checksum
+  wheel      the Python package as a wheel, in target/wheels; needs maturin. `wheel --test` tests it too
   book       docs/ as a book with a search, in target/book; needs mdbook
-  ci         what CI runs: formatting, licences, clippy, the GPU feature sets, tests
+  ci         what CI runs: formatting, licences, clippy, the GPU feature sets, tests, the Python package
 
-All but test, dist, book and ci are commands of the `star` program, which is built first, in release and with the backend that
+All but test, dist, wheel, book and ci are commands of the `star` program, which is built first, in release and with the backend that
 --backend names (flex, ndarray, wgpu, cuda). `cargo xtask train --help` says more.";
 
 /// What is handed on to `star`.
@@ -61,6 +63,7 @@ fn main() -> ExitCode {
         "test" => test::run(&rest),
         "ci" => ci::run(&rest),
         "dist" => dist::run(&rest),
+        "wheel" => wheel::run(&rest),
         "book" => book::run(&rest),
         "" | "help" | "--help" | "-h" => {
             println!("{HELP}");

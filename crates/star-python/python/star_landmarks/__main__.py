@@ -1,0 +1,5 @@
+"""`python -m star_landmarks` is the program `star`."""
+
+from ._program import main
+
+main()
