@@ -5,7 +5,7 @@ mod support;
 use std::fmt::Write as _;
 
 use image::{Rgb, RgbImage};
-use support::{Folder, text};
+use support::{Folder, assert_says, text};
 
 /// A layout whose faces are easy to make up: two eyes, a nose, two corners of the mouth, a chin.
 const LAYOUT: &str = r#"
@@ -396,4 +396,29 @@ fn mirrored_copies_are_told_of_in_print_and_in_json() {
     ]);
     assert!(error.contains("file"), "{error}");
     assert!(!folder.join("other").exists(), "refused before the work");
+}
+
+#[test]
+fn synthetic_faces_become_files_that_check_finds_nothing_in() {
+    let folder = Folder::new();
+    let draw = |out: &str, seed: &str| {
+        folder.succeed(&[
+            "prepare", "synth", "--faces", "5", "--seed", seed, "--layout", "cofw29", "--out", out,
+        ])
+    };
+    assert_says(&draw("a", "1"), &["5 faces", "faces.tsv", "truth.tsv"]);
+    draw("b", "1");
+    draw("c", "2");
+    let bytes = |name: &str| std::fs::read(folder.join(name)).expect(name);
+    for file in ["faces.tsv", "truth.tsv", "images/000004.png"] {
+        assert_eq!(bytes(&format!("a/{file}")), bytes(&format!("b/{file}")));
+        assert_ne!(bytes(&format!("a/{file}")), bytes(&format!("c/{file}")));
+    }
+    assert_ne!(bytes("a/faces.tsv"), bytes("a/truth.tsv"));
+    let checked = folder.succeed(&["data", "check", "a/faces.tsv", "--layout", "cofw29"]);
+    assert_says(&checked, &["5 faces"]);
+
+    let own = ["prepare", "synth", "--layout", "mine", "--out", "d"];
+    assert_says(&folder.fail(&own), &["mine", "cofw29"]);
+    assert!(!folder.join("d").exists());
 }

@@ -1,6 +1,7 @@
 //! `star prepare`
 
 mod custom;
+mod synth;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -25,6 +26,7 @@ Examples:
   star prepare 300w --root datasets/300w --out datasets/300w
   star train --config configs/300w-small.toml
   star prepare custom --root mine --out mine
+  star prepare synth --faces 200 --out faces
 
 datasets/README.md says where each dataset comes from and how its folder looks.")]
 pub struct Args {
@@ -43,6 +45,8 @@ enum Set {
     Cofw(Options),
     /// Landmarks of your own: images, points.csv or points.json, and layout.toml
     Custom(custom::CustomOptions),
+    /// Synthetic faces, drawn here: images and annotation files without a dataset; the truth of each landmark is known
+    Synth(synth::SynthOptions),
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,10 +69,12 @@ struct Options {
 }
 
 impl Set {
-    fn options(&self) -> &Options {
+    /// Those of a dataset that is there.
+    fn options(&self) -> Option<&Options> {
         match self {
-            Self::Ibug300w(options) | Self::Wflw(options) | Self::Cofw(options) => options,
-            Self::Custom(options) => &options.common,
+            Self::Ibug300w(options) | Self::Wflw(options) | Self::Cofw(options) => Some(options),
+            Self::Custom(options) => Some(&options.common),
+            Self::Synth(_) => None,
         }
     }
 }
@@ -93,7 +99,7 @@ fn margin(text: &str) -> Result<f64, String> {
 
 pub fn run(args: Args) -> Result<ExitCode, CliError> {
     // It may lie in the folder of the annotation files, which is made on the way.
-    let json = args.set.options().json.as_deref();
+    let json = args.set.options().and_then(|o| o.json.as_deref());
     if let Some(file) = json {
         check_folder(star_files::folder_of(file))?;
     }
@@ -102,6 +108,10 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Set::Wflw(options) => prepare_wflw(&options.root, &options.out, &config(options)?)?,
         Set::Cofw(options) => prepare_cofw(&options.root, &options.out, &config(options)?)?,
         Set::Custom(options) => custom::run(options, config(&options.common)?)?,
+        Set::Synth(options) => {
+            synth::run(options)?;
+            return Ok(ExitCode::SUCCESS);
+        }
     };
     print!("{}", describe(&report));
     if let Some(file) = json {
