@@ -16,6 +16,8 @@ pub enum CliError {
     Data(#[from] star_data::DataError),
     #[error(transparent)]
     Model(#[from] star_model::ModelError),
+    #[error(transparent)]
+    Onnx(#[from] star_onnx::OnnxError),
     #[error("{}: {source}", path.display())]
     Io {
         path: PathBuf,

@@ -10,7 +10,7 @@ pub const COORD_CHANNELS: usize = 3;
 /// Channels added where there is a previous stack: row and column where its last landmark's heatmap is lit.
 pub const BOUNDARY_CHANNELS: usize = 2;
 /// Where a heatmap counts as lit.
-pub(crate) const BOUNDARY_THRESHOLD: f64 = 0.05;
+pub const BOUNDARY_THRESHOLD: f64 = 0.05;
 
 /// Appends the coordinate channels to `x [batch, c, h, w]`.
 ///
@@ -54,7 +54,7 @@ pub fn append_coords<B: Backend>(x: Tensor<B, 4>, heatmaps: Option<Tensor<B, 4>>
 }
 
 /// Row, column and radius of the pixel at a row and column of a map of `[height, width]`.
-pub(crate) fn coordinates(at: [usize; 2], size: [usize; 2]) -> [f32; COORD_CHANNELS] {
+pub fn coordinates(at: [usize; 2], size: [usize; 2]) -> [f32; COORD_CHANNELS] {
     let along = |i: usize, len: usize| i as f32 / (len.max(2) - 1) as f32 * 2.0 - 1.0;
     let [y, x] = [0, 1].map(|axis| along(at[axis], size[axis]));
     // The first pixel is at (-1, -1), and no other is further away.

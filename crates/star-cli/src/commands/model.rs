@@ -1,5 +1,7 @@
 //! `star model`
 
+mod onnx;
+
 use std::{
     path::{Path, PathBuf},
     process::ExitCode,
@@ -67,7 +69,7 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         out: Option<PathBuf>,
     },
-    /// Weights to a file that PyTorch or NumPy reads, or to one of half the size (docs/weights.md)
+    /// Weights to a file that PyTorch, NumPy or ONNX Runtime reads, or to one of half the size (docs/weights.md, docs/onnx.md)
     Export(ExportArgs),
 }
 
@@ -79,9 +81,12 @@ struct ExportArgs {
     /// What to write
     #[arg(long, value_enum)]
     format: ExportFormat,
-    /// Store numbers as f16; only for `safetensors`
+    /// Store numbers as f16, for `safetensors` and `onnx`; an ONNX file computes in f16 too, between f32 images and f32 outputs
     #[arg(long)]
     half: bool,
+    /// Version of ONNX's operators, 13 to 22 [default: 17]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
+    opset: Option<i64>,
     /// Which weights of a .pkl [default: net]
     #[arg(long, value_enum)]
     which: Option<Which>,
@@ -98,6 +103,8 @@ enum ExportFormat {
     PytorchSafetensors,
     /// The same as NumPy arrays
     Npz,
+    /// Image in; landmarks, heatmaps and covariances out, for ONNX Runtime and others
+    Onnx,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -249,9 +256,15 @@ impl Job for ExportJob {
 fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode, CliError> {
     let (weights, out) = (&args.weights, &args.out);
     refuse_overwriting(out, &[weights])?;
-    if args.half && args.format != ExportFormat::Safetensors {
+    let halves = [ExportFormat::Safetensors, ExportFormat::Onnx];
+    if args.half && !halves.contains(&args.format) {
         return Err(CliError::Usage(
-            "--half is for --format safetensors: the other forms keep every number as it is".into(),
+            "--half is for --format safetensors and onnx: the other forms keep every number as it is".into(),
+        ));
+    }
+    if args.opset.is_some() && args.format != ExportFormat::Onnx {
+        return Err(CliError::Usage(
+            "--opset is for --format onnx: no other form has operators. Leave it out.".into(),
         ));
     }
     let published = is_published(weights);
@@ -287,6 +300,7 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
         ExportFormat::PytorchSafetensors => {
             state::<B>(weights, which, device)?.write_safetensors(out)?;
         }
+        ExportFormat::Onnx => onnx::run::<B>(args, device)?,
         ExportFormat::Npz => write_npz(&state::<B>(weights, which, device)?, out)?,
     }
     println!("{}: written to {}", weights.display(), out.display());
