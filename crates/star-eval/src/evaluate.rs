@@ -17,6 +17,7 @@ use crate::{
     metrics::{FailureAndAuc, fr_auc_plain, fr_auc_published, nme, normaliser},
     nan,
     protocol::Protocol,
+    stress::Stress,
 };
 
 /// Faces to evaluate on, and what to call them in a report.
@@ -134,6 +135,9 @@ pub struct Scores {
     /// Mean NME against the true landmarks (synthetic faces only).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub truth: Option<TruthScores>,
+    /// The faces made harder, where that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stress: Option<Stress>,
     /// Face by face.
     pub per_face: Vec<FaceScore>,
 }
@@ -341,6 +345,7 @@ pub fn score(
         missed: None,
         subsets,
         truth: truth_scores(faces, set, norm),
+        stress: None,
         per_face,
     })
 }

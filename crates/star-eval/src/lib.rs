@@ -35,6 +35,7 @@ pub mod passes;
 pub mod protocol;
 pub mod quantile;
 pub mod score_table;
+pub mod stress;
 
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, EvalSet, Progress, Scores, predict_set, score};

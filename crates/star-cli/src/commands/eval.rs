@@ -14,6 +14,7 @@ use star_eval::{
     predict_in_passes,
     protocol::FaceCounts,
     score, score_table,
+    stress::stress,
 };
 use star_infer::{detect::SeetaFace, read_weights};
 use star_model::StarNetConfig;
@@ -30,6 +31,8 @@ use crate::{
 
 /// The same jittered crops at every call, so that figures compare.
 const BOX_NOISE_SEED: u64 = 0;
+/// And the same changes of faces that are made harder.
+const STRESS_SEED: u64 = 0;
 
 /// Evaluate weights on annotated faces: NME, FR, AUC
 #[derive(Debug, clap::Args)]
@@ -38,6 +41,7 @@ Examples:
   star eval --weights runs/RUN/weights/best.safetensors --annotations datasets/300w/lfpw_test.tsv --images datasets/300w
   star eval --weights W --annotations TSV --images DIR --report report
   star eval --weights W --annotations TSV --images DIR --norm pupil --threshold 0.08 --json figures.json
+  star eval --weights W --annotations TSV --images DIR --stress --report report
 
 The weights file says which network and which landmarks it is for; nothing else is needed.
 
@@ -75,6 +79,9 @@ pub struct Args {
     /// Jitter the crops as a detector would: standard deviation of centre and size as a fraction of the width, such as 0.05 (seeded)
     #[arg(long, value_name = "FRACTION", value_parser = noise)]
     box_noise: Option<f64>,
+    /// Evaluate the same faces made harder, step by step: box noise, rotation, small faces, blur, JPEG, darkness, a black bar, no colour
+    #[arg(long)]
+    stress: bool,
 }
 
 fn threshold(text: &str) -> Result<f64, String> {
@@ -128,6 +135,11 @@ fn evaluate<B: burn::tensor::backend::Backend>(
     if args.boxes == Boxes::Detector && args.box_noise.is_some() {
         return Err(CliError::Usage(
             "--box-noise stands for a detector's errors; --boxes detector has its own. Give one of them.".into(),
+        ));
+    }
+    if args.stress && (args.boxes == Boxes::Detector || args.box_noise.is_some()) {
+        return Err(CliError::Usage(
+            "--stress begins with the annotation file's crops as they are, and has its own box noise. Leave --boxes and --box-noise out.".into(),
         ));
     }
     if args.boxes == Boxes::Annotations && args.find_faces {
@@ -217,7 +229,7 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         println!("{}", score_table(&scores));
         Ok::<_, CliError>((predicted, scores))
     };
-    let (set, (predicted, scores)) = if args.boxes == Boxes::Detector {
+    let (set, (predicted, mut scores)) = if args.boxes == Boxes::Detector {
         let crops = crops_for_faces(&SeetaFace::new()?, faces.as_ref(), &trained.crop)?;
         let missed = missed_faces(faces.as_ref(), &crops, norm)?;
         let found = found_faces(faces, &crops)?;
@@ -259,6 +271,21 @@ fn evaluate<B: burn::tensor::backend::Backend>(
         let result = run(&set, &protocol, None)?;
         (set, result)
     };
+    if args.stress {
+        let figures = stress(
+            &trained.net,
+            &set,
+            &scores,
+            &options,
+            (&trained.crop, args.passes.into()),
+            STRESS_SEED,
+            device,
+            &mut |done, all| printer.evaluating(done, all),
+        )?;
+        printer.finish();
+        println!("\n{}", figures.table(&scores));
+        scores.stress = Some(figures);
+    }
     if let Some(path) = args.json {
         write_json(&path, &scores)?;
         println!("figures of every face: {}", path.display());

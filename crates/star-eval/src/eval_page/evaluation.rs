@@ -17,6 +17,7 @@ use super::{
         Cell, Column, Page, TileText, beside, decimals, facts, figure, file_list, percent, table,
         tiles,
     },
+    robustness::{self, Measure},
 };
 use star_draw::{overlay::ELLIPSE_SIGMAS, ticks::compact};
 
@@ -62,6 +63,7 @@ pub fn write(dir: &Path, inputs: &Inputs) -> Result<(), EvalError> {
         ambiguity(measured, inputs, &mut page, &mut files);
     }
     by_size(inputs, &mut page, &mut files);
+    made_harder(inputs.scores, &mut page, &mut files);
     worst_and_best(inputs, &mut page)?;
     if let Some(measured) = &measured {
         page.section(
@@ -500,6 +502,47 @@ fn by_size(inputs: &Inputs, page: &mut Page, files: &mut Files) {
          medians of groups of faces (drawn from 48 faces on).",
     )]);
     page.section("size", "Error against the size of the face", "", &html);
+}
+
+fn made_harder(scores: &Scores, page: &mut Page, files: &mut Files) {
+    let Some(stress) = &scores.stress else {
+        return;
+    };
+    let threshold = compact(scores.thresholds.plain * 100.0);
+    let measures = [
+        Measure {
+            id: "nme",
+            axis: format!("NME, % of the {} distance", scores.norm),
+            title: "NME",
+            of: |level| level.nme,
+            unchanged: scores.nme,
+        },
+        Measure {
+            id: "fr",
+            axis: format!("FR at {threshold} %, %"),
+            title: "Failures",
+            of: |level| level.fr,
+            unchanged: scores.plain.fr,
+        },
+    ];
+    let mut html = String::new();
+    for curve in &stress.curves {
+        let plots: Vec<String> = (measures.iter())
+            .filter_map(|measure| robustness::drawing(curve, measure))
+            .map(|drawing| figure(&files.plot(drawing), curve.change.name()))
+            .collect();
+        if !plots.is_empty() {
+            html += &beside(&plots);
+        }
+    }
+    html += &robustness::html_table(stress, &threshold);
+    files.add("stress.csv", robustness::csv(stress));
+    let intro = format!(
+        "The same faces, changed in one way at a time (seed {}); landmarks and crop go with the image. The dashed line is the faces as they \
+         are. A size leaves smaller faces alone; a turned face keeps its crop's middle and size.",
+        stress.seed
+    );
+    page.section("stress", "Made harder", &intro, &html);
 }
 
 fn worst_and_best(inputs: &Inputs, page: &mut Page) -> Result<(), EvalError> {

@@ -117,7 +117,7 @@ fn average(values: impl Iterator<Item = f64>, count: usize) -> f64 {
 }
 
 /// How large a face is: the root of the area of its landmarks' box, pixels.
-pub(super) fn face_size(points: &[Point]) -> f64 {
+pub(crate) fn face_size(points: &[Point]) -> f64 {
     let span = |of: fn(&Point) -> f64| {
         let (low, high) = points
             .iter()

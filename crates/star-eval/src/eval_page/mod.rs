@@ -17,6 +17,7 @@ mod faces;
 mod files;
 mod measure;
 mod page;
+mod robustness;
 
 use star_data::FaceSource;
 
@@ -24,6 +25,7 @@ use crate::evaluate::{PredictedFace, Scores};
 
 pub use comparison::write_comparison;
 pub use evaluation::write;
+pub(crate) use measure::face_size;
 
 /// Everything that a page is made of.
 pub struct Inputs<'a> {
