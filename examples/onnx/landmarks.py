@@ -55,7 +55,10 @@ def landmarks(session, meta: dict, image: np.ndarray, box) -> tuple[np.ndarray, 
     points, covariance = session.run(["landmarks", "covariance"], {"image": np.ascontiguousarray(batch)})
     # -1 and 1 are the outer borders of the crop; pixel centres are at integers.
     in_crop = ((points[0].astype(np.float64) + 1) * size - 1) / 2
-    return (in_crop - t) / k, covariance[0].astype(np.float64) * (size / 2 / k) ** 2
+    covariance = covariance[0].astype(np.float64) * (size / 2 / k) ** 2
+    if "star.covariance" in meta:  # calibrated: a factor for each point
+        covariance *= np.array(json.loads(meta["star.covariance"])["scales"])[:, None, None]
+    return (in_crop - t) / k, covariance
 
 
 def main() -> None:

@@ -55,6 +55,8 @@ fn networks_become_onnx_files() {
             "(value - 127.5) / 127.5",
             "star.colour_order",
             "BGR",
+            "star.covariance",
+            r#""scales":["#,
             "star.provenance",
             env!("CARGO_PKG_VERSION"),
         ],

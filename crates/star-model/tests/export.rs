@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::SafeTensors;
 use safetensors::tensor::Dtype;
+use star_model::weights::{CONFIG_KEY, replace_entry};
 use star_model::{
-    LoadedWeights, PklWeights, Precision, PublishedState, import_pkl, load_weights, named_tensors,
-    pkl_state, save_weights, save_weights_as, write_npz,
+    LoadedWeights, ModelError, PklWeights, Precision, PublishedState, import_pkl, load_weights,
+    named_tensors, pkl_state, save_weights, save_weights_as, write_npz,
 };
 use support::{Plain, golden_file};
 
@@ -138,6 +139,36 @@ fn half_precision_is_half_the_size_and_nearly_the_same_network() {
                 "{name}: {a} {b}"
             );
         }
+    }
+}
+
+/// What a file says of its network can be added and taken away; a file that was written with it has the same bytes.
+#[test]
+fn an_entry_is_replaced_and_the_tensors_keep_their_bits() {
+    let LoadedWeights { config, net, .. } = imported();
+    for precision in [Precision::Full, Precision::Half] {
+        let write = |entries: &[(&str, &str)]| {
+            let path = temporary(&format!("entries-{precision:?}.safetensors"));
+            let own = |(key, text): &(&str, &str)| ((*key).to_owned(), (*text).to_owned());
+            let extra = entries.iter().map(own).collect();
+            save_weights_as(&net, &config, &extra, precision, &path).unwrap();
+            std::fs::read(path).unwrap()
+        };
+        let replace = |file: &[u8], key: &str, text: Option<&str>| {
+            replace_entry(file, "w".as_ref(), key, text.map(String::from))
+        };
+        let (none, one) = (write(&[]), write(&[("a", "1")]));
+        let two = write(&[("a", "1"), ("b", "\"")]);
+        assert!(replace(&none, "a", Some("1")).unwrap() == one);
+        assert!(replace(&one, "b", Some("\"")).unwrap() == two);
+        assert!(replace(&two, "b", None).unwrap() == one);
+        assert!(replace(&one, "c", None).unwrap() == one);
+        assert!(matches!(
+            replace(&one, CONFIG_KEY, None),
+            Err(ModelError::Config(_))
+        ));
+        let cut = replace(&one[..one.len() - 1], "a", None);
+        assert!(matches!(cut, Err(ModelError::Format { .. })));
     }
 }
 

@@ -54,6 +54,7 @@ fn trained<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<TrainedN
         layout,
         crop: CropRule::PUBLISHED,
         provenance: format!("{name} of {file}"),
+        covariance_scales: None,
     })
 }
 
@@ -64,8 +65,10 @@ fn metadata<B: Backend>(trained: &TrainedNet<B>, half: bool) -> BTreeMap<String,
         layout,
         crop,
         provenance,
+        covariance_scales,
         ..
     } = trained;
+    let calibration = covariance_scales.as_ref().map(|scales| json!(scales));
     let entries = [
         ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("provenance", json!(provenance)),
@@ -87,6 +90,7 @@ fn metadata<B: Backend>(trained: &TrainedNet<B>, half: bool) -> BTreeMap<String,
     };
     let entries = entries.into_iter();
     entries
+        .chain(calibration.map(|scales| ("covariance", scales)))
         .map(|(key, value)| (format!("star.{key}"), text(value)))
         .collect()
 }
