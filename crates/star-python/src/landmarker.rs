@@ -40,7 +40,7 @@ pub struct Landmarker {
 #[pymethods]
 impl Landmarker {
     #[new]
-    #[pyo3(signature = (weights, passes, margin, max_faces, find_faces))]
+    #[pyo3(signature = (weights, passes, margin, max_faces, find_faces, raw_covariance))]
     fn new(
         py: Python<'_>,
         weights: Option<PathBuf>,
@@ -48,6 +48,7 @@ impl Landmarker {
         margin: Option<f64>,
         max_faces: Option<usize>,
         find_faces: bool,
+        raw_covariance: bool,
     ) -> PyResult<Self> {
         let device = Default::default();
         let engine = py.detach(|| match &weights {
@@ -60,6 +61,9 @@ impl Landmarker {
         }
         if let Some(most) = max_faces {
             engine = engine.most_faces(most);
+        }
+        if raw_covariance {
+            engine = engine.raw_covariance();
         }
         let layout = &engine.layout().name;
         let faces = find_faces || star_infer::Layout::builtin_names().any(|name| name == layout);
@@ -82,6 +86,10 @@ impl Landmarker {
 
     fn margin(&self, py: Python<'_>) -> f64 {
         py.detach(|| self.shared.lock().crop_rule().margin)
+    }
+
+    fn calibrated(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.shared.lock().covariance_scales().is_some())
     }
 
     fn provenance(&self, py: Python<'_>) -> String {

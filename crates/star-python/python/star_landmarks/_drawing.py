@@ -20,7 +20,7 @@ def draw(
     edges: bool = True,
     ellipses: bool = True,
     numbers: bool = False,
-    sigma: float = 2.0,
+    sigma: float = 1.0,
     legend: bool = False,
 ) -> NDArray[np.uint8]:
     """A copy of the image, uint8 RGB [height, width, 3], with its faces drawn over it as `star predict` draws them.

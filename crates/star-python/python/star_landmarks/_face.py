@@ -89,7 +89,7 @@ class Face:
     points: NDArray[np.float64]
     """[N, 2]: x and y in pixels, in the order of the layout."""
     covariance: NDArray[np.float64]
-    """[N, 2, 2]: where each point may be, in pixels squared."""
+    """[N, 2, 2]: where each point may be, in pixels squared: a standard deviation is about one of the errors, if the landmarker is `calibrated`."""
     scores: NDArray[np.float64]
     """[N]: how far each point's heatmap agrees with itself, 0 to 1."""
     score: float

@@ -26,6 +26,7 @@ class Landmarker:
     margin: width of its view over the longer side of the landmarks' box; None for what the weights were trained with.
     max_faces: most faces of an image, the most prominent; None for all.
     find_faces: the landmarks are of faces, although their layout is not a built-in one.
+    raw_covariance: covariances as the heatmaps have them, although the weights say how to make them the size of the errors.
 
     Threads may share one; their calls wait for each other. It can be pickled: what arrives reads the weights again.
 
@@ -40,6 +41,7 @@ class Landmarker:
         margin: Optional[float] = None,
         max_faces: Optional[int] = None,
         find_faces: bool = False,
+        raw_covariance: bool = False,
     ) -> None:
         if not 1 <= passes <= 5:
             raise ValueError(f"passes={passes}: give a number from 1 to 5")
@@ -53,8 +55,9 @@ class Landmarker:
             "margin": margin,
             "max_faces": max_faces,
             "find_faces": find_faces,
+            "raw_covariance": raw_covariance,
         }
-        self._native = _native.Landmarker(weights, passes, margin, max_faces, find_faces)
+        self._native = _native.Landmarker(weights, passes, margin, max_faces, find_faces, raw_covariance)
         self._layout = Layout._of_native(self._native.layout())
 
     def __repr__(self) -> str:
@@ -76,6 +79,11 @@ class Landmarker:
     def margin(self) -> float:
         """Width of the network's view over the longer side of the landmarks' box."""
         return self._native.margin()
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether a standard deviation of a covariance is one of the errors; it is the heatmap's own where this is False."""
+        return self._native.calibrated()
 
     @property
     def provenance(self) -> str:
