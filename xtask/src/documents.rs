@@ -180,3 +180,45 @@ fn the_version_to_cite_is_this_one() {
     let version = format!("version: {}", env!("CARGO_PKG_VERSION"));
     assert!(citation.lines().any(|line| line == version), "{version}");
 }
+
+/// The README's lines of Rust are those of the example at `Landmarker`, which is a doctest.
+#[test]
+fn the_rust_of_the_readme_is_an_example_that_runs() {
+    let readme = read(&root().join("README.md"));
+    let (_, rest) = readme.split_once("```rust\n").expect("Rust in the README");
+    let (shown, _) = rest.split_once("```").expect("its end");
+    let documented = read(&root().join("crates/star-infer/src/landmarker.rs"));
+    let (_, rest) = documented.split_once("/// ```\n").expect("an example");
+    let (example, _) = rest.split_once("/// ```\n").expect("its end");
+    let visible: Vec<&str> = (example.lines())
+        .filter_map(|line| line.strip_prefix("/// "))
+        .filter(|line| !line.starts_with("# "))
+        .collect();
+    assert_eq!(shown.lines().collect::<Vec<_>>(), visible);
+}
+
+/// The README's `cargo add`, typed in the folder of a program beside the clone.
+#[test]
+fn the_crate_to_embed_can_be_added() {
+    let readme = read(&root().join("README.md"));
+    let mut lines = readme.lines();
+    let line = lines.find(|line| line.starts_with("cargo add "));
+    let folder = std::env::temp_dir().join(format!("star-add-{}", std::process::id()));
+    fs::create_dir_all(folder.join("src")).expect("a temporary folder");
+    let manifest = "[package]\nname = \"mine\"\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    fs::write(folder.join("src/main.rs"), "fn main() {}\n").expect("a file");
+    let here = root().display().to_string();
+    let arguments = line.expect("cargo add in the README");
+    let arguments = arguments.replace("../star", &here);
+    let added = std::process::Command::new("cargo")
+        .args(arguments.split_whitespace().skip(1))
+        .arg("--offline")
+        .current_dir(&folder)
+        .output()
+        .expect("cargo runs");
+    let manifest = read(&folder.join("Cargo.toml"));
+    fs::remove_dir_all(&folder).expect("clean up");
+    assert!(added.status.success(), "{added:?}");
+    assert!(manifest.contains("star-infer = "), "{manifest}");
+}

@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::{Folder, assert_says};
+use support::{Folder, assert_says, text};
 
 #[test]
 fn the_version_names_the_backends() {
@@ -45,4 +45,18 @@ fn there_is_a_manual_page_for_each_command() {
     }
     folder.write("file", "");
     assert_says(&folder.fail(&["man", "--out", "file"]), &["file"]);
+}
+
+/// The README's first lines for the terminal, in a folder that has nothing: `train` with nothing given, stopped early here, and `predict`.
+#[test]
+fn the_first_lines_of_the_readme_run() {
+    let folder = Folder::new();
+    let stopped = folder.star(&["train", "--stop-after", "2"]);
+    assert_eq!(stopped.status.code(), Some(130), "{stopped:?}");
+    assert_says(
+        &text(&stopped.stderr),
+        &["stopped; everything is in runs/synth-"],
+    );
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/astronaut.jpg");
+    folder.succeed(&["predict", photo]);
 }

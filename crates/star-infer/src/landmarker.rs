@@ -39,6 +39,16 @@ pub struct LandmarkedFace {
 
 /// Finds faces and their landmarks.
 ///
+/// ```
+/// # use star_infer::{Flex, Landmarker, Pretrained};
+/// # let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/astronaut.jpg");
+/// # let decode_file = |_: &std::path::Path| star_infer::decode_file(photo.as_ref());
+/// let landmarker = Landmarker::<Flex>::pretrained(Pretrained::Ibug68Small, &Default::default())?;
+/// let faces = landmarker.faces(&decode_file("photo.jpg".as_ref())?)?;
+/// # assert_eq!(faces.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// It holds the network's weights and the detector's model; make one and share it (it is `Send`; wrap it in a mutex, or give each thread
 /// its own, where several threads predict).
 pub struct Landmarker<B: Backend> {
