@@ -705,3 +705,55 @@ fn landmarks_that_are_not_numbers_are_an_error() {
     assert!(!folder.join("predictions/face.json").exists());
     assert!(!folder.join("predictions/face.png").exists());
 }
+
+/// A photo on its side gives what the upright one gives, in its own pixels.
+#[test]
+fn a_face_may_be_turned_by_quarters() {
+    let folder = folder();
+    let upright = portrait();
+    let (w, h) = (upright.width() - 1, upright.height() - 1);
+    let (w, h) = (f64::from(w), f64::from(h));
+    upright.save(folder.join("0.png")).expect("an image");
+    succeed(&folder, &["0.png", "--out", "o", "--overlay", "none"]);
+    let expected = json(&folder, "o/0.json")["faces"][0].clone();
+    assert!(expected["detected"].get("turned").is_none(), "{expected}");
+    let spread = |face: &Value, i: usize| {
+        ["xx", "xy", "yy"].map(|k| face["covariance"][i][k].as_f64().expect("a number"))
+    };
+    for (degrees, image) in [
+        ("90", image::imageops::rotate90(&upright)),
+        ("180", image::imageops::rotate180(&upright)),
+        ("270", image::imageops::rotate270(&upright)),
+    ] {
+        let name = format!("{degrees}.png");
+        image.save(folder.join(&name)).expect("an image");
+        let said = succeed(&folder, &[&name, "--out", "o", "--overlay", "none"]);
+        assert!(
+            said.contains(&format!("turned by {degrees} degrees")),
+            "{said}"
+        );
+        let document = json(&folder, &format!("o/{degrees}.json"));
+        let face = &document["faces"][0];
+        assert_eq!(face["detected"]["turned"].to_string(), degrees);
+        let place = |[x, y]: [f64; 2]| match degrees {
+            "90" => [h - y, x],
+            "180" => [w - x, h - y],
+            _ => [y, w - x],
+        };
+        let there: Vec<[f64; 2]> = points(&expected).into_iter().map(place).collect();
+        assert_near(&points(face), &there, 1e-3);
+        for i in 0..POINTS {
+            let [xx, xy, yy] = spread(&expected, i);
+            let turned = match degrees {
+                "180" => [xx, xy, yy],
+                _ => [yy, -xy, xx],
+            };
+            for (is, should) in spread(face, i).into_iter().zip(turned) {
+                assert!((is - should).abs() < 1e-3 * (xx + yy), "{degrees} {i}");
+            }
+        }
+        let arguments = [&name, "--out", "u", "--overlay", "none", "--upright-only"];
+        let said = succeed(&folder, &arguments);
+        assert!(said.contains("no face found"), "{said}");
+    }
+}

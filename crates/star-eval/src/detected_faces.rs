@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use star_data::{CropBox, CropRule, FaceSource, Norm, Point, Recropped, Subset};
 
-use star_infer::detect::{Detector, FaceBox};
+use star_infer::detect::{Detector, FaceBox, Turn};
 
 use crate::{error::EvalError, evaluate::MissedFaces, metrics::normaliser};
 
@@ -26,6 +26,7 @@ pub fn best_box<'a>(
         w: side,
         h: side,
         score: 0.0,
+        turn: Turn::Upright,
     };
     found
         .iter()

@@ -4,11 +4,11 @@ use burn::tensor::{Tensor, TensorData, backend::Backend};
 use image::RgbImage;
 use serde::Serialize;
 use star_data::{
-    Covariance, CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp,
+    Affine, Covariance, CropBox, CropRule, Point, crop_matrix, sample::network_input, warp::warp,
 };
 use star_model::Prepared;
 
-use crate::{error::InferError, host::to_host, passes::in_passes, readout::Readout};
+use crate::{detect::Turn, error::InferError, host::to_host, passes::in_passes, readout::Readout};
 
 /// Heatmap cells around a landmark within which mass counts as agreeing with it.
 const NEAR_CELLS: f64 = 3.0;
@@ -31,8 +31,27 @@ pub struct Prediction {
 pub struct View<'a> {
     /// The image.
     pub image: &'a RgbImage,
-    /// The square that the network saw of it.
+    /// The square that the network is to see of it.
     pub crop: CropBox,
+    /// How far the face in it is turned.
+    pub turn: Turn,
+}
+
+impl<'a> View<'a> {
+    /// A square whose face is not turned.
+    pub fn upright(image: &'a RgbImage, crop: CropBox) -> Self {
+        let turn = Turn::Upright;
+        Self { image, crop, turn }
+    }
+
+    /// From the image's pixels to those that the network sees, `side` by `side`.
+    fn matrix(&self, side: u32) -> Affine {
+        let square = crop_matrix(&self.crop, side);
+        match self.turn {
+            Turn::Upright => square,
+            turn => square.then(&turn.undone(side)),
+        }
+    }
 }
 
 /// What the network says, and the crop that it saw last.
@@ -103,7 +122,10 @@ pub fn predict<B: Backend>(
     crops: &[CropBox],
     device: &B::Device,
 ) -> Result<Vec<Prediction>, InferError> {
-    let views: Vec<View> = crops.iter().map(|&crop| View { image, crop }).collect();
+    let views: Vec<View> = crops
+        .iter()
+        .map(|&crop| View::upright(image, crop))
+        .collect();
     predict_batch(net, &views, device)
 }
 
@@ -119,7 +141,7 @@ fn predict_batch<B: Backend>(
     let side = size as u32;
     let mut input = Vec::with_capacity(views.len() * 3 * size * size);
     for view in views {
-        let crop = warp(view.image, &crop_matrix(&view.crop, side), side, side)?;
+        let crop = warp(view.image, &view.matrix(side), side, side)?;
         input.extend(network_input(&crop));
     }
     let images =
@@ -133,9 +155,7 @@ fn predict_batch<B: Backend>(
         .iter()
         .enumerate()
         .map(|(face, view)| {
-            let to_image = crop_matrix(&view.crop, side)
-                .invert()
-                .ok_or(InferError::EmptyBox)?;
+            let to_image = view.matrix(side).invert().ok_or(InferError::EmptyBox)?;
             let each = face * points..(face + 1) * points;
             let scores: Vec<f64> = each
                 .map(|i| {

@@ -3,7 +3,7 @@
 use star_data::{CropBox, CropRule, Point, crop::CROP_UNIT};
 
 use crate::{
-    detect::FaceBox,
+    detect::{FaceBox, Turn},
     error::InferError,
     one_euro::{OneEuro, OneEuroConfig},
     predict::{Prediction, Refined},
@@ -200,6 +200,7 @@ fn overlap(a: &CropBox, b: &CropBox) -> f64 {
             w: side,
             h: side,
             score: 0.0,
+            turn: Turn::Upright,
         }
     };
     square(a).overlap(&square(b))
@@ -263,6 +264,7 @@ mod tests {
                         w: 1.0,
                         h: 1.0,
                         score: 1.0,
+                        turn: Turn::Upright,
                     };
                     Ok(scene.iter().map(|(x, _)| (face, crop_at(*x))).collect())
                 },

@@ -190,7 +190,7 @@ impl<B: Backend> TrainedNet<B> {
     /// Lays the weights out for predicting.
     pub fn prepare(self) -> PreparedNet<B> {
         PreparedNet {
-            net: self.net.prepare(),
+            net: self.net.into_prepared(),
             layout: self.layout,
             crop: self.crop,
             provenance: self.provenance,

@@ -31,21 +31,46 @@ enum Kind<B: Backend> {
 impl<B: Backend> StarNet<B> {
     /// The network as it is now, for predicting. What is trained later does not change it.
     pub fn prepare(&self) -> Prepared<B> {
+        self.clone().into_prepared()
+    }
+
+    /// As [`Self::prepare`], of a network that is not needed any more: its weights need not be in memory twice.
+    pub fn into_prepared(self) -> Prepared<B> {
         Prepared {
             config: self.config().clone(),
             kind: self.kind(),
         }
     }
 
-    fn kind(&self) -> Kind<B> {
+    fn kind(self) -> Kind<B> {
         #[cfg(feature = "flex")]
-        if let Some(net) = star_flex::as_ref::<_, StarNet<burn::backend::Flex>>(self)
-            && let Some(network) = flex::Network::of(net)
-        {
-            return Kind::Fast(Box::new(network));
+        if star_flex::as_ref::<_, StarNet<burn::backend::Flex>>(&self).is_some_and(is_f32) {
+            return star_flex::own(self)
+                .and_then(flex::Network::of)
+                .map(|network| Kind::Fast(Box::new(network)))
+                .expect("a network of this type, of f32");
         }
         Kind::Plain(Box::new(self.unshared()))
     }
+}
+
+/// Whether all its numbers are `f32`.
+#[cfg(feature = "flex")]
+fn is_f32(net: &StarNet<burn::backend::Flex>) -> bool {
+    use burn::{
+        backend::Flex,
+        module::{Module, ModuleVisitor, Param},
+        tensor::DType,
+    };
+    struct AllF32(bool);
+    impl ModuleVisitor<Flex> for AllF32 {
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<Flex, D>>) {
+            self.0 &= param.val().dtype() == DType::F32;
+        }
+    }
+    let mut all = AllF32(true);
+    net.visit(&mut all);
+    all.0
 }
 
 impl<B: Backend> Prepared<B> {

@@ -16,6 +16,8 @@ pub struct Found {
     /// Left, top, width, height; of the detector.
     detected: Option<[f64; 4]>,
     detector_score: Option<f64>,
+    /// Degrees.
+    turned: u32,
     /// Left, top, width, height.
     crop: [f64; 4],
     track: Option<usize>,
@@ -41,6 +43,7 @@ impl Found {
             score: face.score,
             detected: face.detected.map(|f| [f.x, f.y, f.w, f.h]),
             detector_score: face.detected.map(|f| f.score),
+            turned: face.detected.map_or(0, |f| f.turn.degrees()),
             crop: [center.x - side / 2.0, center.y - side / 2.0, side, side],
             track,
         })

@@ -40,7 +40,8 @@ pub struct Landmarker {
 #[pymethods]
 impl Landmarker {
     #[new]
-    #[pyo3(signature = (weights, passes, margin, max_faces, find_faces, raw_covariance))]
+    #[allow(clippy::too_many_arguments)] // Keywords in Python.
+    #[pyo3(signature = (weights, passes, margin, max_faces, find_faces, raw_covariance, upright_only))]
     fn new(
         py: Python<'_>,
         weights: Option<PathBuf>,
@@ -49,6 +50,7 @@ impl Landmarker {
         max_faces: Option<usize>,
         find_faces: bool,
         raw_covariance: bool,
+        upright_only: bool,
     ) -> PyResult<Self> {
         let device = Default::default();
         let engine = py.detach(|| match &weights {
@@ -61,6 +63,9 @@ impl Landmarker {
         }
         if let Some(most) = max_faces {
             engine = engine.most_faces(most);
+        }
+        if upright_only {
+            engine = engine.upright_only();
         }
         if raw_covariance {
             engine = engine.raw_covariance();

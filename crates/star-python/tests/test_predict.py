@@ -38,6 +38,7 @@ def assert_same(face, expected):
         ({}, []),
         ({"passes": 2}, ["--passes", "2"]),
         ({"margin": 1.5, "passes": 3}, ["--margin", "1.5", "--passes", "3"]),
+        ({"raw_covariance": True}, ["--raw-covariance"]),
     ],
 )
 def test_the_figures_are_those_of_star_predict(tmp_path, star, settings, flags):
@@ -48,6 +49,7 @@ def test_the_figures_are_those_of_star_predict(tmp_path, star, settings, flags):
     faces = landmarker.predict(PHOTO)
     assert landmarker.layout.name == document["layout"]
     assert landmarker.provenance == document["weights"]
+    assert landmarker.calibrated == document["calibrated"]
     assert len(faces) == len(document["faces"]) == 1
     assert_same(faces[0], document["faces"][0])
     detected = document["faces"][0]["detected"]
@@ -267,3 +269,13 @@ def test_threads_may_share_one(landmarker, photo):
 def test_what_is_exported_is_there():
     for name in star_landmarks.__all__:
         assert getattr(star_landmarks, name).__doc__ or name == "Image"
+
+
+def test_a_photo_on_its_side(landmarker, photo):
+    (upright,) = landmarker.predict(photo)
+    (face,) = landmarker.predict(np.rot90(photo, -1))
+    assert (upright.turned, face.turned) == (0, 90)
+    x, y = upright.points.T
+    expected = np.stack([photo.shape[0] - 1 - y, x], axis=1)
+    np.testing.assert_allclose(face.points, expected, atol=WITHIN, rtol=0)
+    assert Landmarker(upright_only=True).predict(np.rot90(photo, -1)) == []

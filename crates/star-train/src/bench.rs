@@ -76,7 +76,8 @@ pub fn time_case<B: AutodiffBackend>(
     config.check_batch(batch_size.max(2))?;
     match case {
         Case::Inference => {
-            let net = config.init::<B>(device).valid().prepare();
+            let net = config.init::<B>(device).valid();
+            let net = net.into_prepared();
             let batch = batch::<B::InnerBackend>(recipe, batch_size, false, device)?;
             repeat::<B>(least, device, || {
                 let output = net.forward(batch.images.clone());

@@ -78,6 +78,9 @@ pub struct Args {
     /// The landmarks are of faces, although the layout is not a built-in one: use the face detector
     #[arg(help_heading = "Faces", long, conflicts_with_all = ["boxes", "annotations"])]
     find_faces: bool,
+    /// Look for upright faces only; otherwise an image without any is looked at turned by 90, 180 and 270 degrees as well
+    #[arg(help_heading = "Faces", long, conflicts_with_all = ["boxes", "annotations", "track"])]
+    upright_only: bool,
     /// Passes of the network: each after the first sees the face cropped around the points of the pass before
     #[arg(help_heading = "Faces", long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=5))]
     passes: u8,
@@ -290,6 +293,7 @@ fn predict_all<B: Backend>(args: &Args, device: &B::Device) -> Result<ExitCode, 
         detector: (!args.track).then_some(&detector as &dyn Detector),
         boxes: &args.boxes,
         max_faces: args.max_faces.map(usize::from),
+        upright_only: args.upright_only,
         rule,
     };
     let mut output = Output::new(args, &trained, &weights);

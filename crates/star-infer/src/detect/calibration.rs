@@ -49,6 +49,7 @@ impl Calibration {
             w: length,
             h: length,
             score: face.score,
+            turn: face.turn,
         }
     }
 
@@ -64,7 +65,7 @@ impl Calibration {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Turn, *};
 
     const DETECTED: FaceBox = FaceBox {
         x: 100.0,
@@ -72,6 +73,7 @@ mod tests {
         w: 80.0,
         h: 80.0,
         score: 9.0,
+        turn: Turn::Upright,
     };
 
     #[test]

@@ -7,7 +7,7 @@ use image::{
     imageops::{self, FilterType},
 };
 
-use super::{Calibration, Detector, FaceBox, SEETA_TO_LANDMARKS};
+use super::{Calibration, Detector, FaceBox, SEETA_TO_LANDMARKS, Turn};
 use crate::error::InferError;
 
 /// The network's file, as the crate `rustface` carries it (BSD 2-clause, licence beside it).
@@ -100,6 +100,7 @@ impl Detector for SeetaFace {
                     w: f64::from(found.width()) / scale,
                     h: f64::from(found.height()) / scale,
                     score: face.score(),
+                    turn: Turn::Upright,
                 }
             })
             .filter(|face| face.w > 0.0 && face.h > 0.0 && face.score.is_finite())

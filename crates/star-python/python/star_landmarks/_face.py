@@ -98,6 +98,8 @@ class Face:
     """The detector's box, or the one that was given; None where a tracker did without."""
     detector_score: Optional[float]
     """How sure the detector is (larger is surer); None where it was not asked."""
+    turned: int
+    """0, or by how many degrees clockwise the face is turned in its image: 90, 180 or 270."""
     crop: Box
     """The square that the network saw, in its last pass."""
     track: Optional[int]
@@ -118,6 +120,7 @@ class Face:
             score=found["score"],
             box=given if detected is None else _box(detected),
             detector_score=found["detector_score"],
+            turned=found["turned"],
             crop=_box(found["crop"]),
             track=found["track"],
             layout=layout,

@@ -26,6 +26,7 @@ class Landmarker:
     margin: width of its view over the longer side of the landmarks' box; None for what the weights were trained with.
     max_faces: most faces of an image, the most prominent; None for all.
     find_faces: the landmarks are of faces, although their layout is not a built-in one.
+    upright_only: an image without upright faces is not looked at turned by quarters as well.
     raw_covariance: covariances as the heatmaps have them, although the weights say how to make them the size of the errors.
 
     Threads may share one; their calls wait for each other. It can be pickled: what arrives reads the weights again.
@@ -42,6 +43,7 @@ class Landmarker:
         max_faces: Optional[int] = None,
         find_faces: bool = False,
         raw_covariance: bool = False,
+        upright_only: bool = False,
     ) -> None:
         if not 1 <= passes <= 5:
             raise ValueError(f"passes={passes}: give a number from 1 to 5")
@@ -56,8 +58,11 @@ class Landmarker:
             "max_faces": max_faces,
             "find_faces": find_faces,
             "raw_covariance": raw_covariance,
+            "upright_only": upright_only,
         }
-        self._native = _native.Landmarker(weights, passes, margin, max_faces, find_faces, raw_covariance)
+        self._native = _native.Landmarker(
+            weights, passes, margin, max_faces, find_faces, raw_covariance, upright_only
+        )
         self._layout = Layout._of_native(self._native.layout())
 
     def __repr__(self) -> str:

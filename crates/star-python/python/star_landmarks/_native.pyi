@@ -23,6 +23,7 @@ class _Found(TypedDict):
     detected: Optional[list[float]]
     detector_score: Optional[float]
     crop: list[float]
+    turned: int
     track: Optional[int]
 
 class Landmarker:
@@ -34,9 +35,11 @@ class Landmarker:
         max_faces: Optional[int],
         find_faces: bool,
         raw_covariance: bool,
+        upright_only: bool,
     ) -> Landmarker: ...
     def layout(self) -> _Layout: ...
     def margin(self) -> float: ...
+    def calibrated(self) -> bool: ...
     def provenance(self) -> str: ...
     def predict(
         self, images: Sequence[_Given], boxes: Optional[Sequence[Sequence[_Box]]]

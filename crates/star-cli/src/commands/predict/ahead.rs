@@ -40,6 +40,7 @@ pub struct Prepare<'a> {
     pub detector: Option<&'a dyn Detector>,
     pub boxes: &'a [GivenBox],
     pub max_faces: Option<usize>,
+    pub upright_only: bool,
     pub rule: CropRule,
 }
 
@@ -63,7 +64,8 @@ impl Prepare<'_> {
                 .map(|b| Ok((self.crop_of(b, &image, &path)?, None)))
                 .collect::<Result<_, CliError>>()?,
             Faces::Find => match self.detector {
-                Some(detector) => find(detector, &image, &path, &self.rule, self.max_faces)?
+                Some(detector) => self
+                    .find(detector, &image, &path)?
                     .into_iter()
                     .map(|(face, crop)| (crop, Some(face)))
                     .collect(),
@@ -78,6 +80,23 @@ impl Prepare<'_> {
         })
     }
 
+    /// The most prominent faces of an image.
+    fn find(
+        &self,
+        detector: &dyn Detector,
+        image: &RgbImage,
+        path: &Path,
+    ) -> Result<Vec<(FaceBox, CropBox)>, CliError> {
+        let found = if self.upright_only {
+            detector.crops(image, &self.rule)
+        } else {
+            detector.crops_turned(image, &self.rule)
+        };
+        let mut faces = found.map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
+        faces.truncate(self.max_faces.unwrap_or(usize::MAX));
+        Ok(faces)
+    }
+
     fn crop_of(&self, face: &GivenBox, image: &RgbImage, path: &Path) -> Result<CropBox, CliError> {
         let (width, height) = (f64::from(image.width()), f64::from(image.height()));
         let &GivenBox { x, y, w, h } = face;
@@ -90,24 +109,6 @@ impl Prepare<'_> {
         }
         Ok(self.rule.crop_of_box(x, y, w, h)?)
     }
-}
-
-/// The most prominent faces of an image.
-///
-/// # Errors
-/// A detector that fails; the message names the image.
-pub fn find(
-    detector: &dyn Detector,
-    image: &RgbImage,
-    path: &Path,
-    rule: &CropRule,
-    most: Option<usize>,
-) -> Result<Vec<(FaceBox, CropBox)>, CliError> {
-    let mut faces = detector
-        .crops(image, rule)
-        .map_err(|e| CliError::Usage(format!("{}: {e}", path.display())))?;
-    faces.truncate(most.unwrap_or(usize::MAX));
-    Ok(faces)
 }
 
 /// Starts reading; the chunks come in the order of the items. Dropping the receiver ends it.

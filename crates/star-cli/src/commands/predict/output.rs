@@ -27,6 +27,8 @@ use crate::error::{CliError, refuse_overwriting, write_file};
 pub struct Written {
     pub image: String,
     pub scores: Vec<f64>,
+    /// Degrees that its faces are turned by.
+    pub turned: u32,
     /// Its own files; there may be none.
     pub files: Vec<PathBuf>,
 }
@@ -154,6 +156,9 @@ impl<'a> Output<'a> {
         Ok(Written {
             image: done.path.display().to_string(),
             scores: done.faces.iter().map(|f| f.prediction.score).collect(),
+            turned: (done.faces.first())
+                .and_then(|face| face.detected)
+                .map_or(0, |face| face.turn.degrees()),
             files: written,
         })
     }

@@ -109,6 +109,7 @@ impl Show {
             let Written {
                 image,
                 scores,
+                turned,
                 files,
             } = match written {
                 Ok(written) => written,
@@ -120,7 +121,7 @@ impl Show {
             self.images += 1;
             self.faces += scores.len();
             let scored: Vec<String> = scores.iter().map(|s| format!("{s:.2}")).collect();
-            let found = match &scored[..] {
+            let mut found = match &scored[..] {
                 [] => {
                     self.without += 1;
                     "no face found".to_owned()
@@ -128,6 +129,9 @@ impl Show {
                 [one] => format!("1 face, score {one}"),
                 more => format!("{} faces, scores {}", more.len(), more.join(" ")),
             };
+            if turned != 0 {
+                found += &format!(", turned by {turned} degrees");
+            }
             let files: Vec<String> = files.iter().map(|f| f.display().to_string()).collect();
             let to = if files.is_empty() { "" } else { " -> " };
             self.line(&format!("{image}: {found}{to}{}", files.join(", ")));

@@ -2,7 +2,7 @@
 
 use burn::tensor::backend::Backend;
 use star_data::CropRule;
-use star_infer::{InferError, PreparedNet, Refined, View};
+use star_infer::{InferError, PreparedNet, Refined, View, detect::Turn};
 
 use super::{
     BATCH,
@@ -28,9 +28,10 @@ impl<B: Backend> Network<'_, B> {
         let views: Vec<View> = images
             .iter()
             .flat_map(|p| {
-                p.faces.iter().map(|(crop, _)| View {
+                p.faces.iter().map(|(crop, detected)| View {
                     image: &p.image,
                     crop: *crop,
+                    turn: detected.map_or(Turn::Upright, |face| face.turn),
                 })
             })
             .collect();

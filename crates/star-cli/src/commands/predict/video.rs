@@ -41,10 +41,7 @@ impl<B: Backend> Video<'_, B> {
         }
         let found = self.tracker.frame(
             |crops: &[CropBox]| {
-                let view = |&crop| View {
-                    image: &image,
-                    crop,
-                };
+                let view = |&crop| View::upright(&image, crop);
                 self.network
                     .ask(&crops.iter().map(view).collect::<Vec<_>>())
             },

@@ -6,14 +6,11 @@ use star_data::{
     CropBox, CropRule, DataError,
     decode::{MAX_PIXELS, decode_reporting, size_in_header},
 };
-use star_infer::detect::SeetaFace;
+use star_infer::detect::{Detector, SeetaFace};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{asked::Asked, problem::Problem};
-use crate::commands::predict::{
-    ahead::{Ready, find},
-    item::GivenBox,
-};
+use crate::commands::predict::{ahead::Ready, item::GivenBox};
 
 /// Uploads that are in memory at once, whether they wait or are worked on.
 const MOST_UPLOADS: usize = 16;
@@ -98,16 +95,13 @@ impl Looker {
         let size = (f64::from(image.width()), f64::from(image.height()));
         let faces = match (&self.detector, &asked.boxes[..]) {
             (Some(detector), []) => {
-                find(detector, &image, &path, &self.rule, Some(self.most_faces))
-                    .map_err(|_| {
-                        Problem::Failed(
-                    "the face detector failed on this image; draw a box around the face instead"
-                        .into(),
-                )
-                    })?
-                    .into_iter()
-                    .map(|(face, crop)| (crop, Some(face)))
-                    .collect()
+                let found = detector.crops_turned(&image, &self.rule).map_err(|_| {
+                    Problem::Failed(
+                        "the face detector failed on this image; draw a box around the face instead".into(),
+                    )
+                })?;
+                let most = found.into_iter().take(self.most_faces);
+                most.map(|(face, crop)| (crop, Some(face))).collect()
             }
             (None, []) => {
                 return Err(Problem::BoxNeeded {

@@ -36,13 +36,19 @@ struct Stack {
 }
 
 impl Network {
-    /// `None` where the numbers are not `f32`.
-    pub fn of(net: &StarNet<Flex>) -> Option<Self> {
+    /// `None` where the numbers are not `f32`. An hourglass's weights are let go when they are laid out, so that memory need not hold all of
+    /// them twice.
+    pub fn of(mut net: StarNet<Flex>) -> Option<Self> {
         let side = net.config().heatmap_size();
-        let stacks = (0..net.hgs.len()).map(|i| stack(net, i, side));
+        let mut stacks = Vec::new();
+        for i in (0..net.hgs.len()).rev() {
+            stacks.push(stack(&net, i, side)?);
+            net.hgs.truncate(i);
+        }
+        stacks.reverse();
         Some(Self {
             stem: stem(&net.stem, side)?,
-            stacks: stacks.collect::<Option<_>>()?,
+            stacks,
             edges: match &net.aam {
                 Some(aam) => Some(edges(aam)?),
                 None => None,

@@ -76,9 +76,10 @@ export function showFaces(faces, boxes, about, choose) {
       const bar = make("i");
       bar.style.width = `${Math.round(100 * (face.score || 0))}%`;
       const found = face.detected ? `; the detector scores it ${number(face.detected.score)}` : "";
+      const turned = face.detected?.turned ? ` It is turned by ${face.detected.turned} degrees.` : "";
       const button = make(
         "button",
-        { type: "button", title: `Mean score of its points: 1 where every heatmap is one narrow peak${found}. Click to see it near.` },
+        { type: "button", title: `Mean score of its points: 1 where every heatmap is one narrow peak${found}.${turned} Click to see it near.` },
         make("span", { textContent: String(index + 1) }),
         make("span", { className: "meter" }, bar),
         make("span", { className: "value", textContent: `score ${number(face.score, 2)}` }),
