@@ -54,7 +54,7 @@ fn the_first_lines_of_the_readme_run() {
     let stopped = folder.star(&["train", "--stop-after", "2"]);
     assert_eq!(stopped.status.code(), Some(130), "{stopped:?}");
     assert_says(
-        &text(&stopped.stderr),
+        &text(&stopped.stdout),
         &["stopped; everything is in runs/synth-"],
     );
     let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/astronaut.jpg");

@@ -46,7 +46,7 @@ fn networks_become_onnx_files() {
             "star.layout",
             "ibug68",
             "star.edges",
-            r#"{"name":"#,
+            r#""name":"#,
             "star.mirror_pairs",
             "[[0,16],[1,15]",
             "star.crop",

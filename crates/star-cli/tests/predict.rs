@@ -181,7 +181,7 @@ fn nothing_but_a_photo_in_every_format() {
         svg.contains("href=\"data:image/jpeg;base64,/9j/"),
         "no image inside"
     );
-    for shape in ["<circle", "<ellipse", "<path", ">28</text>", "2σ"] {
+    for shape in ["<circle", "<ellipse", "<path", ">28</text>", "1σ"] {
         assert!(svg.contains(shape), "no {shape}");
     }
     let png = image::load_from_memory(&read(&folder, "a/face.png")).expect("an image");

@@ -131,7 +131,7 @@ impl<B: Backend> Landmarker<B> {
         self
     }
 
-    /// Looks for upright faces only. Otherwise an image in which none is found is looked at turned by a quarter, a half and three quarters as
+    /// Looks for upright faces only. Otherwise an image in which none is sure is looked at turned by a quarter, a half and three quarters as
     /// well ([`FaceBox::turn`]); in videos only upright ones are found either way.
     #[must_use]
     pub fn upright_only(mut self) -> Self {

@@ -78,7 +78,7 @@ pub struct Args {
     /// The landmarks are of faces, although the layout is not a built-in one: use the face detector
     #[arg(help_heading = "Faces", long, conflicts_with_all = ["boxes", "annotations"])]
     find_faces: bool,
-    /// Look for upright faces only; otherwise an image without any is looked at turned by 90, 180 and 270 degrees as well
+    /// Look for upright faces only; otherwise an image without a sure one is looked at turned by 90, 180 and 270 degrees as well
     #[arg(help_heading = "Faces", long, conflicts_with_all = ["boxes", "annotations", "track"])]
     upright_only: bool,
     /// Passes of the network: each after the first sees the face cropped around the points of the pass before

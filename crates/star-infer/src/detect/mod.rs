@@ -74,8 +74,15 @@ pub trait Detector: Send + Sync {
             .collect()
     }
 
-    /// As [`Self::crops`]; where no face is upright, the image is looked at turned by a quarter, a half and three quarters, and the faces are
-    /// those of the turn in which the most prominent one is found ([`FaceBox::turn`]). An image without faces costs four times as much.
+    /// From this score on a face is surely upright, and [`Self::crops_turned`] looks no further. Any face will do unless a detector says
+    /// otherwise.
+    fn sure_score(&self) -> f64 {
+        0.0
+    }
+
+    /// As [`Self::crops`]; where no upright face is sure, the image is looked at turned by a quarter, a half and three quarters as well, and
+    /// the faces are those of the way up in which the most prominent one is found ([`FaceBox::turn`]). An image without faces costs four
+    /// times as much.
     ///
     /// # Errors
     /// As [`Detector::crops`].

@@ -19,6 +19,8 @@ const LEAST_SIDE: u32 = 48;
 const BORDER: f64 = 0.125;
 /// Scores below this are mostly no faces (docs/detector.md has the counts).
 const LEAST_SCORE: f64 = 2.0;
+/// Upright "faces" in turned images stay below this; so do 5 % of the real ones (docs/detector.md).
+const SURE_SCORE: f64 = 9.0;
 /// Larger images are reduced first, so that time and memory are bounded. Faces below 1/32 of the longer side are then missed.
 const MOST_SIDE: u32 = 1280;
 
@@ -111,6 +113,10 @@ impl Detector for SeetaFace {
 
     fn calibration(&self) -> Calibration {
         SEETA_TO_LANDMARKS
+    }
+
+    fn sure_score(&self) -> f64 {
+        SURE_SCORE
     }
 }
 

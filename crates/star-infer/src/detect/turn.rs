@@ -97,7 +97,7 @@ impl Serialize for Turn {
     }
 }
 
-/// The faces of an image and their crops; where none is upright, those of the turned image in which the most prominent one is found.
+/// The faces of an image and their crops, in the way up in which the most prominent one is found.
 ///
 /// # Errors
 /// As [`Detector::crops`].
@@ -106,18 +106,17 @@ pub(super) fn crops_turned(
     image: &RgbImage,
     rule: &CropRule,
 ) -> Result<Vec<(FaceBox, CropBox)>, InferError> {
-    let upright = detector.crops(image, rule)?;
-    if !upright.is_empty() {
-        return Ok(upright);
+    let mut best = detector.crops(image, rule)?;
+    let sure = detector.sure_score();
+    if best.iter().any(|(face, _)| face.score >= sure) {
+        return Ok(best);
     }
     let size = image.dimensions();
-    let mut best = Vec::new();
-    let mut prominence = 0.0;
+    let mut most = prominence(&best);
     for turn in Turn::TURNED {
         let found = detector.crops(&turn.undo(image), rule)?;
-        let first = found.first().map_or(0.0, |(face, _)| face.w * face.score);
-        if first > prominence {
-            prominence = first;
+        if prominence(&found) > most {
+            most = prominence(&found);
             let back = |(face, crop): (FaceBox, CropBox)| {
                 let center = turn.point(crop.center, size);
                 (turn.face(&face, size), CropBox { center, ..crop })
@@ -126,6 +125,11 @@ pub(super) fn crops_turned(
         }
     }
     Ok(best)
+}
+
+/// Side times score of the most prominent face, which is the first.
+fn prominence(faces: &[(FaceBox, CropBox)]) -> f64 {
+    faces.first().map_or(0.0, |(face, _)| face.w * face.score)
 }
 
 #[cfg(test)]
@@ -200,5 +204,53 @@ mod tests {
         }
         let none = Marks.crops_turned(&RgbImage::new(9, 5), &CropRule::PUBLISHED);
         assert!(none.expect("no failure").is_empty());
+    }
+
+    /// Sees a face in every image; its score depends on how the image lies.
+    struct Unsure {
+        scores: [f64; 4],
+        asked: std::sync::atomic::AtomicUsize,
+    }
+
+    impl Detector for Unsure {
+        fn detect(&self, _: &RgbImage) -> Result<Vec<FaceBox>, InferError> {
+            let looks = self
+                .asked
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            Ok(vec![FaceBox {
+                x: 0.0,
+                y: 0.0,
+                w: 4.0,
+                h: 4.0,
+                score: self.scores[looks],
+                turn: Turn::Upright,
+            }])
+        }
+
+        fn calibration(&self) -> Calibration {
+            crate::detect::SEETA_TO_LANDMARKS
+        }
+
+        fn sure_score(&self) -> f64 {
+            5.0
+        }
+    }
+
+    #[test]
+    fn a_face_that_is_not_sure_may_lie_another_way() {
+        for (scores, turn, looks) in [
+            ([5.0, 9.0, 9.0, 9.0], Turn::Upright, 1),
+            ([4.0, 3.0, 2.0, 6.0], Turn::Half, 4),
+            ([4.0, 3.0, 2.0, 4.0], Turn::Upright, 4),
+        ] {
+            let detector = Unsure {
+                scores,
+                asked: 0.into(),
+            };
+            let image = RgbImage::new(9, 7);
+            let found = detector.crops_turned(&image, &CropRule::PUBLISHED);
+            assert_eq!(found.expect("no failure")[0].0.turn, turn);
+            assert_eq!(detector.asked.into_inner(), looks);
+        }
     }
 }

@@ -26,7 +26,7 @@ class Landmarker:
     margin: width of its view over the longer side of the landmarks' box; None for what the weights were trained with.
     max_faces: most faces of an image, the most prominent; None for all.
     find_faces: the landmarks are of faces, although their layout is not a built-in one.
-    upright_only: an image without upright faces is not looked at turned by quarters as well.
+    upright_only: images are not looked at turned by quarters, where no upright face is sure.
     raw_covariance: covariances as the heatmaps have them, although the weights say how to make them the size of the errors.
 
     Threads may share one; their calls wait for each other. It can be pickled: what arrives reads the weights again.
