@@ -18,7 +18,7 @@ use star_model::StarNetConfig;
 use crate::error::TrainError;
 
 pub use sections::{
-    DataRecipe, DataSource, EvalRecipe, LandmarkLoss, LossRecipe, ModelRecipe, Selection,
+    DataRecipe, DataSource, EvalRecipe, LandmarkLoss, LossRecipe, ModelRecipe, Schedule, Selection,
     TrainRecipe,
 };
 

@@ -90,12 +90,8 @@ pub fn train<B: AutodiffBackend>(
         let epoch = state.position.epoch;
         let last_epoch = epoch == settings.epochs;
         let began = Instant::now();
-        let rate = learning_rate(
-            settings.learning_rate,
-            settings.gamma,
-            &settings.milestones,
-            epoch,
-        );
+        // Of the epoch's last step; an epoch of which nothing is left was there before.
+        let mut rate = learning_rate(settings, epoch, steps - 1, steps);
         let mut pending = Pending::default();
         speed.go_on();
 
@@ -108,6 +104,7 @@ pub fn train<B: AutodiffBackend>(
             let batch = batch?;
             let faces = batch.len();
             let gradients = setup.devices.gradients(&state.net, batch)?;
+            rate = learning_rate(settings, epoch, state.position.batch, steps);
             state.net = state.adam.step(rate, state.net, gradients.params);
             let decay = ema_decay(faces, settings.ema_half_life);
             state.ema = ema_update(state.ema, &state.net.valid(), decay);

@@ -162,7 +162,7 @@ impl Contents {
 
 /// Keys that decide nothing that a stopped run has already begun: where things are, how they are computed, and what comes later.
 fn may_change(key: &str) -> bool {
-    const FREE: [&str; 17] = [
+    const FREE: [&str; 19] = [
         "name",
         "layout",
         "data.train",
@@ -171,6 +171,8 @@ fn may_change(key: &str) -> bool {
         "model.init",
         "train.epochs",
         "train.learning_rate",
+        "train.schedule",
+        "train.warmup_epochs",
         "train.milestones",
         "train.gamma",
         "train.precision",

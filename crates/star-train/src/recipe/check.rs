@@ -51,6 +51,12 @@ impl Recipe {
                 ));
             }
         }
+        if !(0.0..=train.epochs as f64).contains(&train.warmup_epochs) {
+            return refuse(format!(
+                "train.warmup_epochs = {:?}: must be a number from 0 to train.epochs = {}",
+                train.warmup_epochs, train.epochs
+            ));
+        }
         if !train.milestones.is_sorted() {
             return refuse(format!(
                 "train.milestones = {:?}: must be in rising order",

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use toml::{Table, Value};
 
-use super::{DataSource, LandmarkLoss, Recipe, Selection, check::refuse};
+use super::{DataSource, LandmarkLoss, Recipe, Schedule, Selection, check::refuse};
 use crate::error::TrainError;
 
 /// A choice, and the keys that have no effect where it is made.
@@ -23,7 +23,7 @@ struct Choice {
     instead: &'static str,
 }
 
-const CHOICES: [Choice; 8] = [
+const CHOICES: [Choice; 9] = [
     Choice {
         key: "data.source",
         made: |r| r.data.source == DataSource::Synth,
@@ -79,6 +79,14 @@ const CHOICES: [Choice; 8] = [
         allows_zero: true,
         why: "no sample is varied",
         instead: "give augment.probability a fraction above 0",
+    },
+    Choice {
+        key: "train.schedule",
+        made: |r| r.train.schedule != Schedule::Milestones,
+        unused: &["train.milestones", "train.gamma"],
+        allows_zero: false,
+        why: "the rate follows another curve",
+        instead: "set train.schedule = \"milestones\"",
     },
     Choice {
         key: "train.milestones",

@@ -97,6 +97,10 @@ pub struct TrainRecipe {
     pub learning_rate: f64,
     /// What convolutions multiply in training steps; evaluation is in `f32`.
     pub precision: Precision,
+    /// How the rate goes on from there.
+    pub schedule: Schedule,
+    /// Epochs (a fraction will do) in which the rate grows evenly from nothing before that; 0 for none.
+    pub warmup_epochs: f64,
     /// The rate is multiplied by `gamma` after each of these epochs.
     pub milestones: Vec<usize>,
     /// Factor of the rate at each milestone.
@@ -115,6 +119,16 @@ pub struct TrainRecipe {
     pub workers: usize,
     /// MiB of decoded training images that are kept from epoch to epoch; 0 keeps none. The batches do not depend on it.
     pub cache_mib: usize,
+}
+
+/// How the learning rate goes over a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Schedule {
+    /// Multiplied by `gamma` after each of `milestones`: the published one.
+    Milestones,
+    /// Half a cosine, from the full rate to nothing at the end.
+    Cosine,
 }
 
 /// Which faces select the best weights.
@@ -193,6 +207,8 @@ impl Default for TrainRecipe {
             batch_size: 128,
             learning_rate: 1e-3,
             precision: Precision::default(),
+            schedule: Schedule::Milestones,
+            warmup_epochs: 0.0,
             milestones: vec![200, 350, 450],
             gamma: 0.1,
             ema_half_life: 10_000.0,

@@ -61,6 +61,10 @@ fn unknown_keys_and_bad_values_are_refused_by_name() {
         ("train.learning_rate=-1", "train.learning_rate"),
         ("train.learning_rate=nan", "train.learning_rate"),
         ("train.milestones=[5, 3]", "train.milestones"),
+        ("train.schedule=linear", "train.schedule"),
+        ("train.warmup_epochs=-1", "train.warmup_epochs"),
+        ("train.warmup_epochs=1e6", "train.warmup_epochs"),
+        ("train.warmup_epochs=nan", "train.warmup_epochs"),
         ("data.held_out=1.5", "data.held_out"),
         ("eval.threshold=8", "did you mean 0.08 (8 %)?"),
         ("eval.threshold=-0.1", "eval.threshold"),
@@ -194,6 +198,11 @@ fn keys_without_an_effect_are_refused_with_the_key_that_decides() {
             SYNTH,
             &["train.milestones=[]", "train.gamma=0.5"],
             ["train.gamma = 0.5", "train.milestones = []"],
+        ),
+        (
+            SYNTH,
+            &["train.schedule=cosine", "train.milestones=[2]"],
+            ["train.milestones = [2]", "train.schedule = \"cosine\""],
         ),
     ] {
         let message = file_with(file, set).expect_err(named[0]).to_string();

@@ -16,7 +16,10 @@ use star_model::{
     residual::ResBlock,
     weights::{load_named_into, named_tensors_of},
 };
-use star_train::schedule::{ema_decay, learning_rate};
+use star_train::{
+    recipe::TrainRecipe,
+    schedule::{ema_decay, learning_rate},
+};
 
 use crate::support::{Golden, assert_close, number};
 
@@ -71,17 +74,17 @@ fn rate_and_decay() {
         .iter()
         .map(|m| m.as_u64().expect("epoch") as usize)
         .collect();
-    let gamma = number(&json["gamma"]);
+    let train = TrainRecipe {
+        learning_rate: number(&json["adam"]["lr"]),
+        gamma: number(&json["gamma"]),
+        milestones,
+        ..TrainRecipe::default()
+    };
     for (epoch, rate) in json["lr_used_while_training_epoch"]
         .as_object()
         .expect("object")
     {
-        let found = learning_rate(
-            number(&json["adam"]["lr"]),
-            gamma,
-            &milestones,
-            epoch.parse().expect("epoch"),
-        );
+        let found = learning_rate(&train, epoch.parse().expect("epoch"), 0, 1);
         assert_close(&format!("epoch {epoch}"), found, number(rate), 1e-15);
     }
     for (batch, decay) in json["ema_decay_by_batch_size"].as_object().expect("object") {
