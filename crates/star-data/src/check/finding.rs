@@ -48,11 +48,13 @@ pub enum Kind {
     NoSize,
     /// A face shape far from all others.
     OddShape,
+    /// Mirror pairs of the layout that do not fit the faces.
+    MirrorPair,
 }
 
 impl Kind {
     /// All kinds, the gravest first.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BadLine,
         Self::OtherLayout,
         Self::MissingImage,
@@ -69,6 +71,7 @@ impl Kind {
         Self::CropLoose,
         Self::NoSize,
         Self::OddShape,
+        Self::MirrorPair,
     ];
 
     /// What was found, in a few words.
@@ -90,6 +93,7 @@ impl Kind {
             Self::CropLoose => "crops much larger than the face",
             Self::NoSize => "faces without a size",
             Self::OddShape => "unusual shapes",
+            Self::MirrorPair => "mirror pairs that do not fit",
         }
     }
 
@@ -111,7 +115,8 @@ impl Kind {
             | Self::CropTight
             | Self::CropLoose
             | Self::NoSize
-            | Self::OddShape => Severity::Warning,
+            | Self::OddShape
+            | Self::MirrorPair => Severity::Warning,
         }
     }
 }
@@ -123,7 +128,7 @@ pub struct Finding {
     pub kind: Kind,
     /// The annotation file.
     pub file: String,
-    /// 1-based.
+    /// 1-based; 0 where it is not about a line.
     pub line: usize,
     /// What is wrong.
     pub what: String,

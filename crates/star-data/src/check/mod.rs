@@ -6,6 +6,7 @@
 mod duplicates;
 mod finding;
 mod images;
+mod mirror;
 mod places;
 mod shapes;
 
@@ -109,11 +110,21 @@ pub fn check_annotations(
             .findings
             .push(finding(&entries[at], kind, what, &fix));
     }
-    let (odd, note) = shapes::complaints(&entries, layout);
-    for (at, kind, what, fix) in odd {
+    let shapes = shapes::compare(&entries, layout);
+    for (at, kind, what, fix) in shapes.odd {
         report.findings.push(finding(&entries[at], kind, what, fix));
     }
-    report.notes.extend(note);
+    report.notes.extend(shapes.note);
+    let pairs = (shapes.mean).map_or(Vec::new(), |mean| mirror::complaints(&mean, layout));
+    report
+        .findings
+        .extend(pairs.into_iter().map(|(what, fix)| Finding {
+            kind: Kind::MirrorPair,
+            file: format!("layout {}", layout.name),
+            line: 0,
+            what,
+            fix,
+        }));
 
     let place: HashMap<&str, usize> = names.iter().map(String::as_str).zip(0..).collect();
     report

@@ -21,8 +21,18 @@ const MAD_OF_NORMAL: f64 = 0.6745;
 
 type Complaint = (usize, Kind, String, &'static str);
 
-/// The unusual faces, by number; and what was not checked.
-pub(super) fn complaints(entries: &[Entry], layout: &Layout) -> (Vec<Complaint>, Option<String>) {
+/// What the shapes of all faces say.
+#[derive(Default)]
+pub(super) struct Shapes {
+    /// The unusual faces, by number.
+    pub odd: Vec<Complaint>,
+    /// None where there are too few faces.
+    pub mean: Option<Shape>,
+    /// What was not checked.
+    pub note: Option<String>,
+}
+
+pub(super) fn compare(entries: &[Entry], layout: &Layout) -> Shapes {
     // A face whose points are all in one place has no shape; other checks name it.
     let shapes: Vec<(usize, Shape)> = (entries.iter().enumerate())
         .filter_map(|(at, entry)| Some((at, Shape::of(&entry.row.landmarks)?)))
@@ -32,7 +42,10 @@ pub(super) fn complaints(entries: &[Entry], layout: &Layout) -> (Vec<Complaint>,
             "shapes were not compared: {} faces are too few for a mean shape, it takes {ENOUGH}",
             shapes.len()
         );
-        return (Vec::new(), Some(note));
+        return Shapes {
+            note: Some(note),
+            ..Shapes::default()
+        };
     }
     let mean = mean_shape(&shapes);
     let fits: Vec<Fit> = (shapes.par_iter())
@@ -72,15 +85,19 @@ pub(super) fn complaints(entries: &[Entry], layout: &Layout) -> (Vec<Complaint>,
             found.push((*at, Kind::OddShape, what, fix));
         }
     }
-    (found, None)
+    Shapes {
+        odd: found,
+        mean: Some(mean),
+        note: None,
+    }
 }
 
 /// A face without place and size: centred, and with a mean square distance of 1 from the centre.
-struct Shape(Vec<Point>);
+pub(super) struct Shape(pub Vec<Point>);
 
 impl Shape {
     /// `None` when all points are in one place.
-    fn of(points: &[Point]) -> Option<Self> {
+    pub fn of(points: &[Point]) -> Option<Self> {
         let n = points.len() as f64;
         let x = points.iter().map(|p| p.x).sum::<f64>() / n;
         let y = points.iter().map(|p| p.y).sum::<f64>() / n;

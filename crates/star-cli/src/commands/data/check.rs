@@ -132,7 +132,11 @@ fn describe(report: &CheckReport) -> String {
         text += &format!("\n{}: {}\n", kind.title(), findings.len());
         for f in findings.iter().take(SHOWN) {
             let join = if f.what.ends_with('?') { "" } else { ";" };
-            text += &format!("  {}:{}: {}{join} {}\n", f.file, f.line, f.what, f.fix);
+            let line = match f.line {
+                0 => String::new(),
+                line => format!(":{line}"),
+            };
+            text += &format!("  {}{line}: {}{join} {}\n", f.file, f.what, f.fix);
         }
         if findings.len() > SHOWN {
             text += &format!(
