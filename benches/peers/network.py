@@ -1,7 +1,7 @@
 """The stacked hourglass network of ADNet and STAR in PyTorch, with the published state-dict keys.
 
 Written from the papers (Newell et al. 2016, Liu et al. 2018, Wang et al. 2019, Huang et al. 2021, Zhou et al. 2023) and docs/REFERENCE.md,
-whose entries the comments cite. It is a peer to check exported weights with and to measure speed against; nothing is trained with it.
+whose entries the comments cite. It is a peer to check exported weights with, and to measure speed and training against (benches/parity).
 
     net = StarNet.from_state(safetensors.torch.load_file("exported.safetensors")).eval()
     outputs = net(images)          # images [B, 3, S, S], BGR, (value - 127.5) / 127.5; one StackOutput a stack, the last is the answer
