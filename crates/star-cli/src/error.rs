@@ -74,18 +74,34 @@ pub fn refuse_overwriting(output: &Path, inputs: &[&Path]) -> Result<(), CliErro
     }
 }
 
-/// [`star_files::write_atomic`] with this crate's error.
+/// Refuses to write over something that was read, or is going to be.
 ///
 /// # Errors
-/// When the folder cannot be written.
+/// When it was.
+pub fn refuse_input(path: &Path) -> Result<(), CliError> {
+    if star_files::is_input(path) {
+        return Err(CliError::Usage(format!(
+            "{} would be written over, but it is one of the files that are read. Name another file or folder for the results.",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// [`star_files::write_atomic`] with this crate's error, for results.
+///
+/// # Errors
+/// When the folder cannot be written; where an input would be written over.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    refuse_input(path)?;
     star_files::write_atomic(path, bytes).map_err(|e| CliError::io(path, e))
 }
 
 /// [`star_files::write_json`] with this crate's error.
 ///
 /// # Errors
-/// When the folder cannot be written.
+/// When the folder cannot be written; where an input would be written over.
 pub fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), CliError> {
+    refuse_input(path)?;
     star_files::write_json(path, value).map_err(|e| CliError::io(path, e))
 }

@@ -12,6 +12,7 @@ mod finder;
 mod program;
 mod progress;
 mod shipped;
+mod stdout;
 mod version;
 mod writable;
 
@@ -70,7 +71,24 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if !goes_on {
         end_quietly_with_the_reader();
     }
-    let result = match cli.command {
+    if !matches!(cli.command, Command::Train(_) | Command::Serve(_)) {
+        star_files::remember_inputs();
+    }
+    let result = stdout::guarded(|| dispatch(cli.command));
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!(
+                "error: {}",
+                program::as_typed(&format!("{error}{}", error.advice()))
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode, error::CliError> {
+    match command {
         Command::Train(args) => commands::train::run(args),
         Command::Eval(args) => commands::eval::run(args),
         Command::Compare(args) => commands::compare::run(args),
@@ -84,16 +102,6 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Bench(args) => commands::bench::run(args),
         Command::Completions(args) => commands::completions::run(&args, Cli::command()),
         Command::Man(args) => commands::man::run(&args, Cli::command()),
-    };
-    match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!(
-                "error: {}",
-                program::as_typed(&format!("{error}{}", error.advice()))
-            );
-            ExitCode::FAILURE
-        }
     }
 }
 

@@ -41,11 +41,21 @@ pub fn check_folder(folder: &Path) -> Result<(), CliError> {
 /// # Errors
 /// When its folder is not there or cannot be written to, or when it is itself a folder.
 pub fn check_file(file: &Path) -> Result<(), CliError> {
+    if file.as_os_str() == "-" {
+        return Err(CliError::Usage(
+            "results go to a file, and `-` would be one of that name. Name a file, or /dev/stdout to see them in the terminal.".into(),
+        ));
+    }
     if file.is_dir() {
         let e = std::io::Error::new(ErrorKind::IsADirectory, "it is a folder");
         return Err(cannot(file, e));
     }
-    probe(star_files::folder_of(file)).map_err(|e| cannot(file, e))
+    let folder = star_files::folder_of(file);
+    if !folder.is_dir() {
+        let e = std::io::Error::new(ErrorKind::NotFound, "its folder is not there");
+        return Err(cannot(file, e));
+    }
+    probe(folder).map_err(|e| cannot(file, e))
 }
 
 /// Makes a file in a folder and takes it away.

@@ -255,6 +255,18 @@ fn a_checkpoint_whose_files_are_no_files_is_set_aside() {
         let said = stopped(&folder.star(&["train", "--resume", "again", "--stop-after", "3"]));
         assert_says(&said, &["is damaged", file, "is no file any more"]);
     }
+    // Something else in the place of the folder itself.
+    let text = |path: &Path| std::fs::write(path, "no checkpoint").expect("a file");
+    let replacements: [Replace; 2] = [&text, &pipe];
+    for replace in replacements {
+        let _ = std::fs::remove_dir_all(folder.join("again"));
+        copy(&folder.join("run"), &folder.join("again"));
+        let path = folder.join("again/checkpoints").join(&newest);
+        std::fs::remove_dir_all(&path).expect("removed");
+        replace(&path);
+        let said = stopped(&folder.star(&["train", "--resume", "again", "--stop-after", "3"]));
+        assert_says(&said, &["is damaged", "is no folder"]);
+    }
     let run_toml = folder.join("again/run.toml");
     std::fs::remove_file(&run_toml).expect("removed");
     pipe(&run_toml);

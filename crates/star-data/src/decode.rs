@@ -79,7 +79,9 @@ pub fn decode_reporting(bytes: &[u8], path: &Path) -> Result<Decoded, DataError>
 /// When [`decode_reporting`] would refuse it for what its header says; no memory for pixels is asked for.
 pub fn size_in_header(bytes: &[u8], path: &Path) -> Result<(u32, u32), DataError> {
     guarded(path, || {
-        let opened = open(bytes, sniff::format(bytes)?, false);
+        let format = sniff::format(bytes)?;
+        let smaller = sniff::without_profile(bytes, format);
+        let opened = open(smaller.as_deref().unwrap_or(bytes), format, false);
         Ok(opened?.dimensions())
     })
 }
@@ -99,6 +101,8 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, String>) -> Result<T
 }
 
 fn decode(bytes: &[u8], format: ImageFormat) -> Result<Decoded, String> {
+    let smaller = sniff::without_profile(bytes, format);
+    let bytes = smaller.as_deref().unwrap_or(bytes);
     let usable = match sniff::end(bytes, format) {
         End::Whole => return decode_as_is(bytes, format, false),
         End::NoPixels => {

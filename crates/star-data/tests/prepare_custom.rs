@@ -416,6 +416,17 @@ fn headers() {
 }
 
 #[test]
+fn a_quote_that_is_never_closed_is_told() {
+    let scratch = Scratch::new();
+    let rows: Vec<String> = (0..5).map(row).collect();
+    let text = table(HEADER, &rows).replacen(&rows[1], &format!("\"{}", rows[1]), 1);
+    assert_says(
+        &scratch.refuses("points.csv", &text),
+        &["points.csv:3: ", "a quote", "the 3 lines below it"],
+    );
+}
+
+#[test]
 fn whole_files() {
     let scratch = Scratch::new();
     assert_says(

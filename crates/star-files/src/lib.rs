@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod inputs;
 mod read;
 
 use std::{
@@ -25,6 +26,7 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile};
 
+pub use inputs::{is_input, note_input, remember_inputs};
 pub use read::{IMAGE, LARGE, SMALL, TEXT, ordinary, read_file, read_text};
 
 /// Writes `bytes` to `path`, replacing what is there.

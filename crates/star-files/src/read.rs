@@ -38,6 +38,7 @@ pub fn ordinary(path: &Path) -> io::Result<Metadata> {
 /// or wait for ever.
 pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let about = ordinary(path)?;
+    crate::note_input(path);
     let too_large = |bytes: u64| {
         io::Error::new(
             io::ErrorKind::FileTooLarge,

@@ -74,7 +74,13 @@ pub fn create_folder(path: &Path) -> Result<(), TrainError> {
 /// Gives a folder its name, once everything in it is on disk. Nothing may have that name.
 pub fn rename_folder(from: &Path, to: &Path) -> Result<(), TrainError> {
     change(to)?;
-    star_files::sync_folder(from)
+    // What took a folder's place may be a pipe.
+    let synced = if from.is_dir() {
+        star_files::sync_folder(from)
+    } else {
+        Ok(())
+    };
+    synced
         .and_then(|()| fs::rename(from, to))
         .and_then(|()| star_files::sync_folder(star_files::folder_of(to)))
         .map_err(|e| TrainError::io(to, e))

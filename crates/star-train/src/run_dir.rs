@@ -72,6 +72,7 @@ impl RunDir {
     pub fn resume(root: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let mut run = Self::open(root)?;
         run.take()?;
+        run.clear_leftovers()?;
         Ok(run)
     }
 
@@ -108,9 +109,32 @@ impl RunDir {
         Ok(())
     }
 
+    /// What a process that was killed was about to write. None of it is anybody's: the run is ours alone.
+    fn clear_leftovers(&self) -> Result<(), TrainError> {
+        for folder in [
+            self.root.clone(),
+            self.root.join("weights"),
+            self.root.join("report"),
+        ] {
+            let Ok(entries) = fs::read_dir(&folder) else {
+                continue;
+            };
+            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                if name.starts_with('.') && name.ends_with(".tmp") && path.is_file() {
+                    disk::remove_file(&path)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Two processes that train one run would write over each other's checkpoints.
     fn take(&mut self) -> Result<(), TrainError> {
         let path = self.root.join("run.lock");
+        not_a_pipe(&path)?;
+        not_a_pipe(&self.metrics())?;
+        not_a_pipe(&self.steps())?;
         let file = (File::options().create(true).truncate(false).write(true))
             .open(&path)
             .map_err(|e| TrainError::io(&path, e))?;
@@ -259,6 +283,14 @@ fn lines(records: &[impl Serialize]) -> Result<String, TrainError> {
     Ok(text)
 }
 
+/// Opening a pipe would wait for ever, and a device may never end.
+fn not_a_pipe(path: &Path) -> Result<(), TrainError> {
+    match star_files::ordinary(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(TrainError::io(path, e)),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +322,29 @@ mod tests {
         refused(RunDir::resume(folder.path()), "by another process");
         drop(other);
         RunDir::resume(folder.path()).expect("nobody trains it");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn pipes_in_a_run_are_refused_and_leftovers_go() {
+        let folder = tempfile::tempdir().expect("a folder");
+        drop(create(folder.path()).expect("a run"));
+        let left = folder.path().join("report/.curves.svg.Ab1Cd2.tmp");
+        fs::create_dir_all(folder.path().join("report")).expect("a folder");
+        fs::write(&left, "half").expect("a file");
+        RunDir::resume(folder.path()).expect("nobody trains it");
+        assert!(!left.exists());
+        for name in ["run.lock", "metrics.jsonl", "steps.jsonl"] {
+            let path = folder.path().join(name);
+            let _ = fs::remove_file(&path);
+            let made = std::process::Command::new("mkfifo").arg(&path).status();
+            assert!(made.expect("mkfifo").success());
+            refused(
+                RunDir::resume(folder.path()),
+                "a pipe, a socket or a device",
+            );
+            fs::remove_file(&path).expect("the pipe");
+        }
     }
 
     #[test]

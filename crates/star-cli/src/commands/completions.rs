@@ -21,6 +21,8 @@ pub struct Args {
 
 /// `command` is all of the program's.
 pub fn run(args: &Args, mut command: clap::Command) -> Result<ExitCode, CliError> {
-    generate(args.shell, &mut command, "star", &mut std::io::stdout());
+    let mut script = Vec::new();
+    generate(args.shell, &mut command, "star", &mut script);
+    print!("{}", String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
 }

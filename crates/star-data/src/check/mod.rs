@@ -55,9 +55,9 @@ pub fn check_annotations(
         report.files.push(FileSummary {
             file: names[list].clone(),
             faces: rows.len(),
-            bad_lines: bad.len(),
+            bad_lines: bad.count,
         });
-        if rows.is_empty() && bad.is_empty() {
+        if rows.is_empty() && bad.count == 0 {
             report.findings.push(Finding {
                 kind: Kind::BadLine,
                 file: names[list].clone(),
@@ -66,17 +66,26 @@ pub fn check_annotations(
                 fix: "write one face a line, or leave the annotation file out".into(),
             });
         }
-        report.findings.extend(bad.into_iter().map(|bad| Finding {
-            kind: if bad.other_layout {
-                Kind::OtherLayout
-            } else {
-                Kind::BadLine
-            },
-            file: names[list].clone(),
-            line: bad.line,
-            what: bad.message,
-            fix: "correct the line or remove it".into(),
-        }));
+        let untold = bad.count - bad.told.len();
+        if untold > 0 {
+            report.notes.push(format!(
+                "{}: {untold} more bad lines are counted and not told",
+                names[list]
+            ));
+        }
+        report
+            .findings
+            .extend(bad.told.into_iter().map(|bad| Finding {
+                kind: if bad.other_layout {
+                    Kind::OtherLayout
+                } else {
+                    Kind::BadLine
+                },
+                file: names[list].clone(),
+                line: bad.line,
+                what: bad.message,
+                fix: "correct the line or remove it".into(),
+            }));
         for row in rows {
             let image = *known.entry(row.path.clone()).or_insert_with(|| {
                 paths.push(row.path.clone());

@@ -146,20 +146,76 @@ fn jpeg_end(bytes: &[u8]) -> End {
     }
 }
 
-/// Walks the chunks to the whole of the last.
-fn png_ends(bytes: &[u8]) -> Option<()> {
+/// The chunks of a PNG, name and all of its bytes, as far as they are whole.
+fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut at = 8_usize;
-    loop {
+    std::iter::from_fn(move || {
         let length = usize::try_from(big_u32(bytes, at)?).ok()?;
-        let name = bytes.get(at + 4..at + 8)?;
         // Length, name and checksum are four bytes each.
         let next = at.checked_add(length)?.checked_add(12)?;
-        if next > bytes.len() {
-            return None;
-        }
-        if name == b"IEND" {
-            return Some(());
-        }
+        let chunk = bytes.get(at..next)?;
         at = next;
+        Some((&chunk[4..8], chunk))
+    })
+}
+
+fn png_ends(bytes: &[u8]) -> Option<()> {
+    png_chunks(bytes)
+        .any(|(name, _)| name == b"IEND")
+        .then_some(())
+}
+
+/// A PNG without its colour profile, which is not used: it is compressed, and its decoder would unpack gigabytes of it. None where there is
+/// no profile.
+pub(super) fn without_profile(bytes: &[u8], format: ImageFormat) -> Option<Vec<u8>> {
+    let is_profile = |name: &[u8]| name == b"iCCP";
+    if format != ImageFormat::Png || !png_chunks(bytes).any(|(name, _)| is_profile(name)) {
+        return None;
+    }
+    let mut kept = bytes.get(..8)?.to_vec();
+    let mut read = 8;
+    for (name, chunk) in png_chunks(bytes) {
+        read += chunk.len();
+        if !is_profile(name) {
+            kept.extend(chunk);
+        }
+    }
+    // What is left of a file that is cut off.
+    kept.extend(bytes.get(read..)?);
+    Some(kept)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_colour_profile_is_left_out_and_nothing_else() {
+        let chunk = |name: &[u8; 4], data: &[u8]| -> Vec<u8> {
+            let length = (data.len() as u32).to_be_bytes();
+            [&length[..], name, data, &[1, 2, 3, 4]].concat()
+        };
+        let magic = b"\x89PNG\r\n\x1a\n".to_vec();
+        let [head, profile, pixels, end] = [
+            chunk(b"IHDR", &[0; 13]),
+            chunk(b"iCCP", &[7; 999]),
+            chunk(b"IDAT", &[9; 50]),
+            chunk(b"IEND", &[]),
+        ];
+        let plain = [&magic[..], &head, &pixels, &end].concat();
+        let with = [&magic[..], &head, &profile, &pixels, &end].concat();
+        assert_eq!(
+            without_profile(&with, ImageFormat::Png),
+            Some(plain.clone())
+        );
+        assert_eq!(without_profile(&plain, ImageFormat::Png), None);
+        assert_eq!(without_profile(&with, ImageFormat::Jpeg), None);
+        // Cut off in the middle of its pixels.
+        let cut = &with[..with.len() - 40];
+        assert_eq!(
+            without_profile(cut, ImageFormat::Png).as_deref(),
+            Some(&plain[..plain.len() - 40])
+        );
+        assert_eq!((png_ends(cut), png_ends(&with)), (None, Some(())));
     }
 }

@@ -12,7 +12,7 @@ mod write;
 
 pub use faces::TsvFaces;
 pub use path::{check_group, check_path};
-pub use read::{BadLine, parse_tsv, read_tsv, read_tsv_leniently};
+pub use read::{BadLine, BadLines, MOST_TOLD, parse_tsv, read_tsv, read_tsv_leniently};
 pub use row::TsvRow;
 pub use write::write_tsv;
 

@@ -51,7 +51,19 @@ pub struct BadLine {
     pub other_layout: bool,
 }
 
-/// Reads an annotation file to its end, whatever its lines are: the faces, and every line that is none. For checking it;
+/// The lines of an annotation file that are no faces.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BadLines {
+    /// How many they are.
+    pub count: usize,
+    /// The first [`MOST_TOLD`] of them.
+    pub told: Vec<BadLine>,
+}
+
+/// Who has more bad lines than this has another file than they think.
+pub const MOST_TOLD: usize = 1000;
+
+/// Reads an annotation file to its end, whatever its lines are: the faces, and the lines that are none. For checking it;
 /// [`read_tsv`] stops at the first bad line.
 ///
 /// # Errors
@@ -59,14 +71,19 @@ pub struct BadLine {
 pub fn read_tsv_leniently(
     path: &Path,
     layout: &Layout,
-) -> Result<(Vec<TsvRow>, Vec<BadLine>), DataError> {
+) -> Result<(Vec<TsvRow>, BadLines), DataError> {
     let bytes =
         star_files::read_file(path, star_files::LARGE).map_err(|e| DataError::io(path, e))?;
-    let (mut rows, mut bad) = (Vec::new(), Vec::new());
+    let (mut rows, mut bad) = (Vec::new(), BadLines::default());
     for face in faces(&bytes, layout) {
         match face {
             Ok(row) => rows.push(row),
-            Err(line) => bad.push(line),
+            Err(line) => {
+                bad.count += 1;
+                if bad.told.len() < MOST_TOLD {
+                    bad.told.push(line);
+                }
+            }
         }
     }
     Ok((rows, bad))

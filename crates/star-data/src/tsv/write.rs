@@ -52,6 +52,12 @@ pub fn write_tsv(path: &Path, rows: &[TsvRow]) -> Result<(), DataError> {
         }
         text.push('\n');
     }
+    if star_files::is_input(path) {
+        return Err(DataError::Invalid(format!(
+            "{} would be written over, but it is one of the files that are read. Name another folder with --out.",
+            path.display()
+        )));
+    }
     star_files::write_atomic(path, text.as_bytes()).map_err(|e| DataError::io(path, e))
 }
 

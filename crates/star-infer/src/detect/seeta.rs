@@ -83,6 +83,10 @@ impl SeetaFace {
 
 impl Detector for SeetaFace {
     fn detect(&self, image: &RgbImage) -> Result<Vec<FaceBox>, InferError> {
+        self.detect_turned(image, Turn::Upright)
+    }
+
+    fn detect_turned(&self, image: &RgbImage, turn: Turn) -> Result<Vec<FaceBox>, InferError> {
         if image.width() == 0 || image.height() == 0 {
             return Ok(Vec::new());
         }
@@ -90,7 +94,7 @@ impl Detector for SeetaFace {
             grey,
             border,
             scale,
-        } = prepare(image, self.most_side);
+        } = prepare(image, self.most_side, turn);
         let mut faces: Vec<FaceBox> = self
             .raw(&grey)?
             .iter()
@@ -128,8 +132,8 @@ struct Prepared {
     scale: f64,
 }
 
-/// Grey, not larger than `most` a side, with black around.
-fn prepare(image: &RgbImage, most: u32) -> Prepared {
+/// Grey, not larger than `most` a side, turned back, with black around.
+fn prepare(image: &RgbImage, most: u32, turn: Turn) -> Prepared {
     let longer = image.width().max(image.height());
     let grey = imageops::grayscale(image);
     let (grey, scale) = if longer > most {
@@ -139,6 +143,11 @@ fn prepare(image: &RgbImage, most: u32) -> Prepared {
         (imageops::resize(&grey, w, h, FilterType::Triangle), scale)
     } else {
         (grey, 1.0)
+    };
+    let grey = if turn.is_upright() {
+        grey
+    } else {
+        turn.undo(&grey)
     };
     let border = (f64::from(grey.width().max(grey.height())) * BORDER).round() as u32;
     let side = |inner: u32| (inner + 2 * border).max(LEAST_SIDE);
@@ -186,7 +195,7 @@ mod tests {
 
     #[test]
     fn what_is_looked_at_is_bounded() {
-        let prepared = prepare(&RgbImage::new(3000, 20), 640);
+        let prepared = prepare(&RgbImage::new(3000, 20), 640, Turn::Upright);
         assert!(prepared.grey.width() <= 800 && prepared.grey.height() >= LEAST_SIDE);
         assert!((prepared.scale - 640.0 / 3000.0).abs() < 1e-12);
     }

@@ -1,6 +1,6 @@
 //! Faces in photos that lie on their side or upside down.
 
-use image::{RgbImage, imageops};
+use image::{ImageBuffer, Pixel, RgbImage, imageops};
 use serde::{Serialize, Serializer};
 use star_data::{Affine, CropBox, CropRule, Point};
 
@@ -51,8 +51,11 @@ impl Turn {
         })
     }
 
-    /// The image turned so that the face is upright.
-    fn undo(self, image: &RgbImage) -> RgbImage {
+    /// An image turned so that its faces are upright.
+    pub fn undo<P: Pixel + 'static>(
+        self,
+        image: &ImageBuffer<P, Vec<P::Subpixel>>,
+    ) -> ImageBuffer<P, Vec<P::Subpixel>> {
         match self {
             Self::Upright => image.clone(),
             Self::Quarter => imageops::rotate270(image),
@@ -106,7 +109,14 @@ pub(super) fn crops_turned(
     image: &RgbImage,
     rule: &CropRule,
 ) -> Result<Vec<(FaceBox, CropBox)>, InferError> {
-    let mut best = detector.crops(image, rule)?;
+    let calibration = detector.calibration();
+    let look = |turn: Turn| -> Result<Vec<(FaceBox, CropBox)>, InferError> {
+        let faces = detector.detect_turned(image, turn)?.into_iter();
+        faces
+            .map(|face| Ok((face, calibration.crop(&face, rule)?)))
+            .collect()
+    };
+    let mut best = look(Turn::Upright)?;
     let sure = detector.sure_score();
     if best.iter().any(|(face, _)| face.score >= sure) {
         return Ok(best);
@@ -114,7 +124,7 @@ pub(super) fn crops_turned(
     let size = image.dimensions();
     let mut most = prominence(&best);
     for turn in Turn::TURNED {
-        let found = detector.crops(&turn.undo(image), rule)?;
+        let found = look(turn)?;
         if prominence(&found) > most {
             most = prominence(&found);
             let back = |(face, crop): (FaceBox, CropBox)| {

@@ -84,6 +84,9 @@ impl Contents {
                 what,
             }))
         };
+        if !folder.is_dir() {
+            return damage("it", "is no folder");
+        }
         let text = match read(folder, FILE, star_files::SMALL)? {
             Ok(text) => text,
             Err(what) => return damage(FILE, what),

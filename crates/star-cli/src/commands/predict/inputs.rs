@@ -27,6 +27,7 @@ pub fn of_annotations(
     let mut images: Vec<(PathBuf, Vec<_>)> = Vec::new();
     for row in faces.rows() {
         let path = folder.join(&row.path);
+        star_files::note_input(&path);
         match images.last_mut() {
             Some((last, crops)) if *last == path => crops.push(row.crop),
             _ => images.push((path, vec![row.crop])),
@@ -52,6 +53,8 @@ pub fn of_arguments(arguments: &[PathBuf], out: &Path) -> Result<Images, CliErro
         }
         let named = of_argument(argument, out)?;
         count = count.map(|c| c + named.len() as u64);
+        // All of them before the first result is written: one image's drawing may have another one's name.
+        named.iter().for_each(|path| star_files::note_input(path));
         all = Box::new(all.chain(named.into_iter().map(Source::File)));
     }
     Ok((all, count))

@@ -21,7 +21,7 @@ use super::{
     done::Done,
     names::Names,
 };
-use crate::error::{CliError, refuse_overwriting, write_file};
+use crate::error::{CliError, refuse_input, refuse_overwriting, write_file};
 
 /// What became of an image, for people.
 pub struct Written {
@@ -226,6 +226,7 @@ impl Stream {
         let file = match &mut self.file {
             Some(file) => file,
             None => {
+                refuse_input(path)?;
                 let mut file = AtomicFile::create(path).map_err(fail)?;
                 file.write_all(header().as_bytes()).map_err(fail)?;
                 self.file.insert(file)

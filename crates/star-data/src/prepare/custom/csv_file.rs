@@ -30,6 +30,17 @@ pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
         }
         let line = lines.line(record.start);
         let bad = |reason| BadRow { line, reason };
+        let breaks = text.get(record.start..record.end).unwrap_or_default();
+        let breaks = breaks.trim_end().matches('\n').count();
+        if breaks > 0
+            && columns
+                .as_ref()
+                .is_some_and(|c| c.names.len() != record.count)
+        {
+            return Err(bad(format!(
+                "a quote in this row takes in the {breaks} lines below it; close it or take it out"
+            )));
+        }
         match &columns {
             None if record.count > limit => {
                 return Err(bad(format!(

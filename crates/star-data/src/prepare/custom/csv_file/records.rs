@@ -17,6 +17,8 @@ pub struct Records<'a> {
 pub struct Record<'r> {
     /// The byte of the text where it begins.
     pub start: usize,
+    /// And the one where the next begins.
+    pub end: usize,
     /// How many fields it has. Beyond the limit they are only counted: there are none to look at.
     pub count: usize,
     buffer: &'r [u8],
@@ -71,6 +73,7 @@ impl<'a> Records<'a> {
         }
         Some(Record {
             start,
+            end: self.at,
             count,
             buffer: &self.buffer,
             ends: self.ends.get(..filled).unwrap_or_default(),
