@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use image::{ImageReader, RgbImage};
-use star_data::CropBox;
+use image::RgbImage;
+use star_data::{CropBox, decode::size_in_header};
 
 /// Where an image comes from.
 pub enum Source {
@@ -45,19 +45,10 @@ impl Item {
     pub fn pixels(&self) -> u64 {
         let (width, height) = match &self.source {
             Source::Frame { image, .. } => image.dimensions(),
-            // Not pipes: what is read of them here would be missing later. Not what is no image for its size: a header would be
-            // looked for in all of it.
-            Source::File(path)
-                if !path
-                    .metadata()
-                    .is_ok_and(|about| about.is_file() && about.len() <= star_files::IMAGE) =>
-            {
-                (0, 0)
-            }
-            Source::File(path) => ImageReader::open(path)
-                .and_then(ImageReader::with_guessed_format)
+            // Pipes are not read: what is read of them here would be missing later.
+            Source::File(path) => star_files::read_file(path, star_files::IMAGE)
                 .ok()
-                .and_then(|reader| reader.into_dimensions().ok())
+                .and_then(|bytes| size_in_header(&bytes, path).ok())
                 .unwrap_or_default(),
             Source::Broken { .. } => (0, 0),
         };
