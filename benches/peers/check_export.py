@@ -6,7 +6,7 @@
     python benches/peers/check_export.py outputs exported.safetensors ours.safetensors   # our landmarks against PyTorch's
 
 `ours.safetensors` holds `images` [B, 3, S, S] and `landmarks` [B, N, 2]; it is written by
-`cargo run --release -p star-model --example dump_outputs -- WEIGHTS ours.safetensors`.
+`cargo run --release -p star-onnx --example onnx_outputs -- WEIGHTS 2 ours.safetensors`.
 Ends with status 1 and the names of what differs.
 """
 

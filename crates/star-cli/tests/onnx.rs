@@ -29,6 +29,7 @@ fn networks_become_onnx_files() {
         &[
             "full.onnx: opset 17, f32",
             "image [batch, 3, 128, 128] in; landmarks, heatmaps and covariance of 68 points out",
+            "the calibration of its covariances goes with it",
         ],
     );
     let said = folder.succeed(&export(

@@ -3,7 +3,8 @@
 mod sniff;
 
 use std::{
-    io::Cursor,
+    fs::File,
+    io::{Cursor, Read},
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
 };
@@ -17,6 +18,8 @@ use crate::error::DataError;
 pub const MAX_SIDE: u32 = 16_384;
 /// The most pixels an image may have.
 pub const MAX_PIXELS: u64 = 128 * 1024 * 1024;
+/// Bytes after which most files have said their size.
+const HEAD: u64 = 64 * 1024;
 /// What a file may hold besides its pixels (profiles, text), unpacked, in bytes.
 const MAX_EXTRAS: u64 = 64 * 1024 * 1024;
 /// Images with fewer pixels are decoded however small their file is.
@@ -83,6 +86,26 @@ pub fn size_in_header(bytes: &[u8], path: &Path) -> Result<(u32, u32), DataError
         let smaller = sniff::without_profile(bytes, format);
         let opened = open(smaller.as_deref().unwrap_or(bytes), format, false);
         Ok(opened?.dimensions())
+    })
+}
+
+/// [`size_in_header`] of a file, of which no more is read than it takes.
+///
+/// # Errors
+/// As there; a file that cannot be read.
+pub fn size_in_file(path: &Path) -> Result<(u32, u32), DataError> {
+    let head = || -> std::io::Result<Vec<u8>> {
+        star_files::ordinary(path)?;
+        let mut head = Vec::new();
+        File::open(path)?.take(HEAD).read_to_end(&mut head)?;
+        Ok(head)
+    };
+    let head = head().map_err(|e| DataError::io(path, e))?;
+    // Behind long comments, or of more pixels than so few bytes can have.
+    size_in_header(&head, path).or_else(|_| {
+        let bytes =
+            star_files::read_file(path, star_files::IMAGE).map_err(|e| DataError::io(path, e))?;
+        size_in_header(&bytes, path)
     })
 }
 

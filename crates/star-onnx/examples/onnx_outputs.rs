@@ -1,4 +1,4 @@
-//! `onnx_outputs WEIGHTS BATCH OUT`: what a weights file's network says of made-up images, for `benches/peers/check_onnx.py`.
+//! `onnx_outputs WEIGHTS BATCH OUT`: what a weights file's network says of made-up images, for `check_onnx.py` and `check_export.py` of `benches/peers`.
 //!
 //! OUT is safetensors: `images [batch, 3, S, S]`, `landmarks [batch, points, 2]`, `heatmaps [batch, points, S/4, S/4]` and
 //! `covariance [batch, points, 2, 2]`. Printed is the time of one batch in milliseconds, the least of a few: images to heatmaps and

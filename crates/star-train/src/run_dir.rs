@@ -71,6 +71,9 @@ impl RunDir {
     /// When it holds no run, or another process trains it.
     pub fn resume(root: impl Into<PathBuf>) -> Result<Self, TrainError> {
         let mut run = Self::open(root)?;
+        for file in [run.metrics(), run.steps()] {
+            not_a_pipe(&file)?;
+        }
         run.take()?;
         run.clear_leftovers()?;
         Ok(run)
@@ -133,8 +136,6 @@ impl RunDir {
     fn take(&mut self) -> Result<(), TrainError> {
         let path = self.root.join("run.lock");
         not_a_pipe(&path)?;
-        not_a_pipe(&self.metrics())?;
-        not_a_pipe(&self.steps())?;
         let file = (File::options().create(true).truncate(false).write(true))
             .open(&path)
             .map_err(|e| TrainError::io(&path, e))?;

@@ -10,7 +10,7 @@ pub fn learning_rate(train: &TrainRecipe, epoch: usize, batch: usize, steps: usi
     let step = ((epoch - 1) * steps + batch) as f64;
     let warm = train.warmup_epochs * steps as f64;
     if step < warm {
-        return train.learning_rate * (step + 1.0).min(warm) / warm.max(1.0);
+        return train.learning_rate * ((step + 1.0) / warm).min(1.0);
     }
     match train.schedule {
         Schedule::Milestones => {
@@ -65,6 +65,12 @@ mod tests {
             ..TrainRecipe::default()
         };
         assert_eq!(rates(&train, 2), [2.0, 2.0, 1.0, 1.0, 1.0, 1.0, 0.5, 0.5]);
+        // Half a step is none.
+        let short = TrainRecipe {
+            warmup_epochs: 0.25,
+            ..train.clone()
+        };
+        assert_eq!(rates(&short, 2), rates(&train, 2));
         // Two and a half steps of a warm-up, then as before.
         let warm = TrainRecipe {
             warmup_epochs: 1.25,

@@ -91,7 +91,7 @@ pub fn train<B: AutodiffBackend>(
         let last_epoch = epoch == settings.epochs;
         let began = Instant::now();
         // Of the epoch's last step; an epoch of which nothing is left was there before.
-        let mut rate = learning_rate(settings, epoch, steps - 1, steps);
+        let mut rate = learning_rate(settings, epoch, steps.saturating_sub(1), steps);
         let mut pending = Pending::default();
         speed.go_on();
 

@@ -275,11 +275,6 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
         )));
     }
     let which = args.which.unwrap_or(Which::Net);
-    let calibrated = !published
-        && read_weights::<B>(weights, device)?
-            .covariance_scales
-            .is_some();
-    let mut kept = false;
     match args.format {
         ExportFormat::Safetensors if published => {
             return Err(CliError::Usage(format!(
@@ -294,28 +289,35 @@ fn export<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode,
             } else {
                 Precision::Full
             };
+            // The calibration with it: rounded weights give the same heatmaps but for a rounding, far less than what a scale is known to.
             save_weights_as(&loaded.net, &loaded.config, &loaded.extra, precision, out)?;
-            kept = true;
         }
+        ExportFormat::Onnx => return onnx::run::<B>(args, device),
         ExportFormat::PytorchSafetensors => {
             state::<B>(weights, which, device)?.write_safetensors(out)?;
         }
-        ExportFormat::Onnx => onnx::run::<B>(args, device)?,
         ExportFormat::Npz => write_npz(&state::<B>(weights, which, device)?, out)?,
     }
     println!("{}: written to {}", weights.display(), out.display());
-    if calibrated {
-        // Rounded weights give the same heatmaps but for a rounding, which is far less than what a scale is known to.
-        println!(
-            "the calibration of its covariances {}",
-            if kept {
-                "goes with it"
-            } else {
-                "stays behind: this form holds tensors and nothing else"
-            }
-        );
+    if !published {
+        let kept = args.format == ExportFormat::Safetensors;
+        if read_weights::<B>(weights, device)?
+            .covariance_scales
+            .is_some()
+        {
+            println!("{}", calibration_in(kept));
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What becomes of the calibration of the weights' covariances.
+fn calibration_in(kept: bool) -> &'static str {
+    if kept {
+        "the calibration of its covariances goes with it"
+    } else {
+        "the calibration of its covariances stays behind: this form holds tensors and nothing else"
+    }
 }
 
 /// All tensors as the published program names them.

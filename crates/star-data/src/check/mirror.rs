@@ -195,6 +195,15 @@ mod tests {
                 found.len() == 1 && found[0].0.contains(&format!("{a} by itself")),
                 "{found:?}"
             );
+            let mut wrong = layout.clone();
+            let alone: Vec<usize> = (0..layout.points)
+                .filter(|&i| layout.mirror[i] == i)
+                .collect();
+            let [b, b2] = [alone[0], alone[1]];
+            (wrong.mirror[b], wrong.mirror[b2]) = (b2, b);
+            let found = complaints(&mean, &wrong);
+            let fix = format!("have {b} by itself, {b2} by itself;");
+            assert!(found.len() == 1 && found[0].1.contains(&fix), "{found:?}");
         }
     }
 

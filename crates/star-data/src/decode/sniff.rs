@@ -159,6 +159,7 @@ fn png_chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
+/// Whether there is the whole of the last.
 fn png_ends(bytes: &[u8]) -> Option<()> {
     png_chunks(bytes)
         .any(|(name, _)| name == b"IEND")

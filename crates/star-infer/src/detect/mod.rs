@@ -74,13 +74,18 @@ pub trait Detector: Send + Sync {
             .collect()
     }
 
-    /// The faces that are upright once the image is turned back by `turn`, in pixels of the image turned back. A detector that makes a
-    /// smaller image first had better turn that one.
+    /// For each turn the faces that are upright once the image is turned back by it, in pixels of the image turned back. A detector that
+    /// makes a smaller image first had better make it once, and turn that one.
     ///
     /// # Errors
     /// As [`Detector::detect`].
-    fn detect_turned(&self, image: &RgbImage, turn: Turn) -> Result<Vec<FaceBox>, InferError> {
-        self.detect(&turn.undo(image))
+    fn detect_turned(
+        &self,
+        image: &RgbImage,
+        turns: &[Turn],
+    ) -> Result<Vec<Vec<FaceBox>>, InferError> {
+        let turns = turns.iter();
+        turns.map(|turn| self.detect(&turn.undo(image))).collect()
     }
 
     /// From this score on a face is surely upright, and [`Self::crops_turned`] looks no further. Any face will do unless a detector says

@@ -60,7 +60,33 @@ impl SeetaFace {
         self
     }
 
-    /// The boxes in a prepared grey image.
+    /// The faces of a small image, in pixels of the one that it was made of.
+    fn look(&self, Small { grey, scale }: &Small) -> Result<Vec<FaceBox>, InferError> {
+        if grey.width() == 0 || grey.height() == 0 {
+            return Ok(Vec::new());
+        }
+        let (framed, border) = framed(grey);
+        let mut faces: Vec<FaceBox> = self
+            .raw(&framed)?
+            .iter()
+            .map(|face| {
+                let found = face.bbox();
+                FaceBox {
+                    x: (f64::from(found.x()) - border) / scale,
+                    y: (f64::from(found.y()) - border) / scale,
+                    w: f64::from(found.width()) / scale,
+                    h: f64::from(found.height()) / scale,
+                    score: face.score(),
+                    turn: Turn::Upright,
+                }
+            })
+            .filter(|face| face.w > 0.0 && face.h > 0.0 && face.score.is_finite())
+            .collect();
+        faces.sort_by(|a, b| (b.w * b.score).total_cmp(&(a.w * a.score)));
+        Ok(faces)
+    }
+
+    /// The boxes in a framed grey image.
     fn raw(&self, grey: &GrayImage) -> Result<Vec<rustface::FaceInfo>, InferError> {
         // A detector of its own for each image: `detect` needs it mutable, and nothing of one image can then reach the next.
         // The copy of the model (1.2 MB) is small against the work.
@@ -83,36 +109,20 @@ impl SeetaFace {
 
 impl Detector for SeetaFace {
     fn detect(&self, image: &RgbImage) -> Result<Vec<FaceBox>, InferError> {
-        self.detect_turned(image, Turn::Upright)
+        self.look(&Small::of(image, self.most_side))
     }
 
-    fn detect_turned(&self, image: &RgbImage, turn: Turn) -> Result<Vec<FaceBox>, InferError> {
-        if image.width() == 0 || image.height() == 0 {
-            return Ok(Vec::new());
-        }
-        let Prepared {
-            grey,
-            border,
-            scale,
-        } = prepare(image, self.most_side, turn);
-        let mut faces: Vec<FaceBox> = self
-            .raw(&grey)?
-            .iter()
-            .map(|face| {
-                let found = face.bbox();
-                FaceBox {
-                    x: (f64::from(found.x()) - border) / scale,
-                    y: (f64::from(found.y()) - border) / scale,
-                    w: f64::from(found.width()) / scale,
-                    h: f64::from(found.height()) / scale,
-                    score: face.score(),
-                    turn: Turn::Upright,
-                }
-            })
-            .filter(|face| face.w > 0.0 && face.h > 0.0 && face.score.is_finite())
-            .collect();
-        faces.sort_by(|a, b| (b.w * b.score).total_cmp(&(a.w * a.score)));
-        Ok(faces)
+    fn detect_turned(
+        &self,
+        image: &RgbImage,
+        turns: &[Turn],
+    ) -> Result<Vec<Vec<FaceBox>>, InferError> {
+        let small = Small::of(image, self.most_side);
+        let turned = |turn: &Turn| Small {
+            grey: turn.undo(&small.grey),
+            scale: small.scale,
+        };
+        turns.iter().map(|turn| self.look(&turned(turn))).collect()
     }
 
     fn calibration(&self) -> Calibration {
@@ -124,40 +134,36 @@ impl Detector for SeetaFace {
     }
 }
 
-struct Prepared {
+/// A grey image that is not larger than it need be.
+struct Small {
     grey: GrayImage,
-    /// Pixels of black on the left and above.
-    border: f64,
-    /// Pixels of `grey` over pixels of the image.
+    /// Its pixels over pixels of the image.
     scale: f64,
 }
 
-/// Grey, not larger than `most` a side, turned back, with black around.
-fn prepare(image: &RgbImage, most: u32, turn: Turn) -> Prepared {
-    let longer = image.width().max(image.height());
-    let grey = imageops::grayscale(image);
-    let (grey, scale) = if longer > most {
+impl Small {
+    /// Not longer than `most` a side.
+    fn of(image: &RgbImage, most: u32) -> Self {
+        let grey = imageops::grayscale(image);
+        let (w, h) = grey.dimensions();
+        let longer = w.max(h);
+        if longer <= most {
+            return Self { grey, scale: 1.0 };
+        }
         let scale = f64::from(most) / f64::from(longer);
         let reduced = |side: u32| ((f64::from(side) * scale).round() as u32).max(1);
-        let (w, h) = (reduced(image.width()), reduced(image.height()));
-        (imageops::resize(&grey, w, h, FilterType::Triangle), scale)
-    } else {
-        (grey, 1.0)
-    };
-    let grey = if turn.is_upright() {
-        grey
-    } else {
-        turn.undo(&grey)
-    };
+        let grey = imageops::resize(&grey, reduced(w), reduced(h), FilterType::Triangle);
+        Self { grey, scale }
+    }
+}
+
+/// With black around, of so many pixels on the left and above.
+fn framed(grey: &GrayImage) -> (GrayImage, f64) {
     let border = (f64::from(grey.width().max(grey.height())) * BORDER).round() as u32;
     let side = |inner: u32| (inner + 2 * border).max(LEAST_SIDE);
     let mut framed = GrayImage::new(side(grey.width()), side(grey.height()));
-    imageops::replace(&mut framed, &grey, i64::from(border), i64::from(border));
-    Prepared {
-        grey: framed,
-        border: f64::from(border),
-        scale,
-    }
+    imageops::replace(&mut framed, grey, i64::from(border), i64::from(border));
+    (framed, f64::from(border))
 }
 
 #[cfg(test)]
@@ -195,8 +201,9 @@ mod tests {
 
     #[test]
     fn what_is_looked_at_is_bounded() {
-        let prepared = prepare(&RgbImage::new(3000, 20), 640, Turn::Upright);
-        assert!(prepared.grey.width() <= 800 && prepared.grey.height() >= LEAST_SIDE);
-        assert!((prepared.scale - 640.0 / 3000.0).abs() < 1e-12);
+        let small = Small::of(&RgbImage::new(3000, 20), 640);
+        let (framed, _) = framed(&small.grey);
+        assert!(framed.width() <= 800 && framed.height() >= LEAST_SIDE);
+        assert!((small.scale - 640.0 / 3000.0).abs() < 1e-12);
     }
 }

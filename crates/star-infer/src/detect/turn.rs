@@ -109,37 +109,32 @@ pub(super) fn crops_turned(
     image: &RgbImage,
     rule: &CropRule,
 ) -> Result<Vec<(FaceBox, CropBox)>, InferError> {
-    let calibration = detector.calibration();
-    let look = |turn: Turn| -> Result<Vec<(FaceBox, CropBox)>, InferError> {
-        let faces = detector.detect_turned(image, turn)?.into_iter();
-        faces
-            .map(|face| Ok((face, calibration.crop(&face, rule)?)))
-            .collect()
-    };
-    let mut best = look(Turn::Upright)?;
+    let mut best = detector.crops(image, rule)?;
     let sure = detector.sure_score();
     if best.iter().any(|(face, _)| face.score >= sure) {
         return Ok(best);
     }
-    let size = image.dimensions();
-    let mut most = prominence(&best);
-    for turn in Turn::TURNED {
-        let found = look(turn)?;
-        if prominence(&found) > most {
-            most = prominence(&found);
-            let back = |(face, crop): (FaceBox, CropBox)| {
+    let (calibration, size) = (detector.calibration(), image.dimensions());
+    let turned = detector.detect_turned(image, &Turn::TURNED)?;
+    for (turn, faces) in Turn::TURNED.into_iter().zip(turned) {
+        if prominence(faces.first()) > prominence(best.first().map(|(face, _)| face)) {
+            let back = |face: FaceBox| {
+                let crop = calibration.crop(&face, rule)?;
                 let center = turn.point(crop.center, size);
-                (turn.face(&face, size), CropBox { center, ..crop })
+                Ok((turn.face(&face, size), CropBox { center, ..crop }))
             };
-            best = found.into_iter().map(back).collect();
+            best = faces
+                .into_iter()
+                .map(back)
+                .collect::<Result<_, InferError>>()?;
         }
     }
     Ok(best)
 }
 
-/// Side times score of the most prominent face, which is the first.
-fn prominence(faces: &[(FaceBox, CropBox)]) -> f64 {
-    faces.first().map_or(0.0, |(face, _)| face.w * face.score)
+/// Side times score.
+fn prominence(face: Option<&FaceBox>) -> f64 {
+    face.map_or(0.0, |face| face.w.max(face.h) * face.score)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub struct TrainRecipe {
     pub epochs: usize,
     /// Faces a step.
     pub batch_size: usize,
-    /// Before the first milestone.
+    /// The full rate, which the warm-up ends at and the schedule begins with.
     pub learning_rate: f64,
     /// What convolutions multiply in training steps; evaluation is in `f32`.
     pub precision: Precision,

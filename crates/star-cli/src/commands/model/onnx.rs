@@ -1,6 +1,6 @@
 //! `star model export --format onnx`
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, process::ExitCode};
 
 use burn::tensor::backend::Backend;
 use serde_json::{Value, json};
@@ -9,10 +9,10 @@ use star_infer::{TrainedNet, read_weights};
 use star_model::{StarNetConfig, import_pkl};
 use star_onnx::{DEFAULT_OPSET, Options, export};
 
-use super::{ExportArgs, Which, is_published, layout_for, say_wrapping};
+use super::{ExportArgs, Which, calibration_in, is_published, layout_for, say_wrapping};
 use crate::error::{CliError, write_file};
 
-pub fn run<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<(), CliError> {
+pub fn run<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<ExitCode, CliError> {
     let trained = trained::<B>(args, device)?;
     let options = Options {
         opset: args.opset.unwrap_or(DEFAULT_OPSET),
@@ -29,7 +29,10 @@ pub fn run<B: Backend>(args: &ExportArgs, device: &B::Device) -> Result<(), CliE
         trained.config.points,
         size = trained.config.input_size,
     );
-    Ok(())
+    if trained.covariance_scales.is_some() {
+        println!("{}", calibration_in(true));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The network with its layout and crop; those of published weights are the ones that an import would take.

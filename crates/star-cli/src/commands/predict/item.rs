@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use image::RgbImage;
-use star_data::{CropBox, decode::size_in_header};
+use star_data::{CropBox, decode::size_in_file};
 
 /// Where an image comes from.
 pub enum Source {
@@ -45,11 +45,7 @@ impl Item {
     pub fn pixels(&self) -> u64 {
         let (width, height) = match &self.source {
             Source::Frame { image, .. } => image.dimensions(),
-            // Pipes are not read: what is read of them here would be missing later.
-            Source::File(path) => star_files::read_file(path, star_files::IMAGE)
-                .ok()
-                .and_then(|bytes| size_in_header(&bytes, path).ok())
-                .unwrap_or_default(),
+            Source::File(path) => size_in_file(path).unwrap_or_default(),
             Source::Broken { .. } => (0, 0),
         };
         u64::from(width) * u64::from(height)

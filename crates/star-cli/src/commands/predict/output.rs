@@ -21,7 +21,7 @@ use super::{
     done::Done,
     names::Names,
 };
-use crate::error::{CliError, refuse_input, refuse_overwriting, write_file};
+use crate::error::{CliError, refuse_input, write_file};
 
 /// What became of an image, for people.
 pub struct Written {
@@ -124,9 +124,9 @@ impl<'a> Output<'a> {
     }
 
     fn write_one(&self, done: &Done, files: &Files) -> Result<Written, CliError> {
+        // A drawing may have the name of an image that is read. Nothing of this image's results is written then.
         if self.args.overlay.contains(&OverlayFormat::Png) {
-            let drawing = self.args.out.join(format!("{}.png", files.name));
-            refuse_overwriting(&drawing, &[&done.path])?;
+            refuse_input(&self.args.out.join(format!("{}.png", files.name)))?;
         }
         let mut written = Vec::new();
         let mut path = |name: &str, ending: &str| {
