@@ -5,7 +5,8 @@
     python benches/parity/check.py sheet --star target/release/star --list TRAIN.tsv --images DIR --out FOLDER   two images to look at
 
 `step`: PyTorch's first weights go through `star model import` into `model.init`, and both programs take three steps on the same 16 faces
-without augmentation. The losses of the first must agree to 1e-4; the others, after one and two steps of Adam, are shown.
+without augmentation, stored without loss so that JPEG decoders have no say. The losses of the first must agree to 1e-4; the others, after
+one and two steps of Adam, are shown.
 """
 
 import argparse
@@ -36,12 +37,24 @@ def star(*command):
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 
 
+def lossless(faces, images, folder):
+    """The rows again, of copies of their images as PNG."""
+    rows = []
+    for i, face in enumerate(faces):
+        name, *rest = face.split("\t")
+        image = cv2.imread(str(images / name))
+        if image is None or not cv2.imwrite(str(folder / f"{i}.png"), image):
+            sys.exit(f"{images / name}: cannot be read, or copied to {folder}")
+        rows.append("\t".join([f"{i}.png", *rest]))
+    return rows
+
+
 def step(args):
     header, *faces = args.list.read_text(encoding="utf-8").splitlines()
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         tsv = folder / "faces.tsv"
-        tsv.write_text("\n".join([header, *faces[:16]]) + "\n", encoding="utf-8")
+        tsv.write_text("\n".join([header, *lossless(faces[:16], args.images, folder)]) + "\n", encoding="utf-8")
         layout = loader.Layout.read(LAYOUT)
         model = {"stacks": 1, "channels": 64, "stem": 16, "coord": True, "aam": True}
         torch.manual_seed(0)
@@ -51,7 +64,7 @@ def step(args):
         values = {
             "data.train": tsv,
             "data.test": tsv,
-            "data.images": args.images,
+            "data.images": folder,
             "train.selection": "test",
             "augment.enabled": "false",
             "model.init": folder / "init.safetensors",
@@ -62,7 +75,7 @@ def step(args):
         sets = [part for key, value in values.items() for part in ("--set", f"{key}={value}")]
         star(args.star, "train", "--config", CONFIG, *sets, "--out", folder / "run")
         ours = [json.loads(line) for line in (folder / "run/steps.jsonl").read_text().splitlines()]
-        faces = loader.Faces(loader.read_list(tsv), args.images, layout, SIZE, augment=False)
+        faces = loader.Faces(loader.read_list(tsv), folder, layout, SIZE, augment=False)
         batch = {k: torch.from_numpy(v) for k, v in loader.batch_of([faces.item(i) for i in range(16)]).items()}
         adam, criterion = torch.optim.Adam(net.parameters(), lr=2e-3), losses.StepLoss()
         net.train()

@@ -28,10 +28,6 @@ fn layout_of(benchmark: &str) -> Layout {
     Layout::builtin(name).expect("built-in layout")
 }
 
-/// A band against OpenCV's polyline: the tolerance that the golden README names, for a face's maps at 256.
-const EDGE_MAX: f64 = 0.16;
-const EDGE_MEAN: f64 = 1e-4;
-
 /// f32 rounding of the published matrices and points.
 const F32: f64 = 2e-6;
 
@@ -138,15 +134,7 @@ fn edge_maps_of(file: &str, benchmark: &str) {
             ours.iter().all(|v| (v * 64.0).fract() == 0.0),
             "{case}: whole 64ths"
         );
-        let (max, mean) = difference(&ours, &expected);
-        // A smaller map has more border a cell.
-        let mean_limit = EDGE_MEAN * (256.0 / size as f64).powi(2);
-        println!("{file} {case}: max {max}, mean {mean:.1e} of {mean_limit:.1e}");
-        assert!(max <= EDGE_MAX, "{file} {case}: off by {max}");
-        assert!(
-            mean <= mean_limit,
-            "{file} {case}: off by {mean} in the mean"
-        );
+        assert!(ours == expected, "{file} {case}");
     }
 }
 
@@ -167,7 +155,7 @@ fn edge_maps_cofw() {
 
 #[test]
 fn stored_polylines_rasterise_alone() {
-    // The curve left out: the integer polylines that OpenCV drew, through our band.
+    // The curve left out: the integer polylines that OpenCV drew, through our lines.
     for (file, benchmark) in [
         ("edgemap_wflw", "WFLW"),
         ("edgemap_300w", "300W"),
@@ -179,8 +167,6 @@ fn stored_polylines_rasterise_alone() {
             let size = number(&golden.json["cases"][&case]["image_size"]) as usize;
             let all = golden.numbers(&format!("{case}/edgemap_x64_u8"));
             let cells = (size / 4) * (size / 4);
-            // One edge alone may hold the whole face's difference.
-            let mean_limit = EDGE_MEAN * (256.0 / size as f64).powi(2) * layout.edges.len() as f64;
             for (k, edge) in layout.edges.iter().enumerate() {
                 let key = format!("{case}/polyline_x4_{k}");
                 if !golden.has(&key) {
@@ -196,11 +182,7 @@ fn stored_polylines_rasterise_alone() {
                 canvas.draw(&line, edge.closed);
                 canvas.take(&mut map);
                 let ours: Vec<f64> = map.into_iter().map(|v| f64::from(v) * 64.0).collect();
-                let (max, mean) = difference(&ours, &all[k * cells..(k + 1) * cells]);
-                assert!(
-                    max <= EDGE_MAX * 64.0 && mean <= mean_limit * 64.0,
-                    "{key}: {max}, {mean}"
-                );
+                assert!(ours == all[k * cells..(k + 1) * cells], "{key}");
             }
         }
     }
@@ -714,12 +696,6 @@ fn data_set_end_to_end() {
             .iter()
             .map(|v| v / 64.0)
             .collect();
-        let (max, mean) = difference(&edges, &theirs);
-        let mean_limit = EDGE_MEAN * (256.0 / f64::from(size)).powi(2);
-        println!("sample{index}: edges max {max} mean {mean:.1e}");
-        assert!(
-            max <= EDGE_MAX && mean <= mean_limit,
-            "sample{index} edges: max {max}, mean {mean}"
-        );
+        assert!(edges == theirs, "sample{index}: edges");
     }
 }

@@ -6,6 +6,7 @@
 mod edge_map;
 mod point_map;
 mod spline;
+mod thick_line;
 
 pub use edge_map::{EdgeCanvas, edge_maps};
 pub use point_map::{PointProfiles, expand_point_maps, point_profiles, profiles_with};
