@@ -144,8 +144,13 @@ struct Small {
 impl Small {
     /// Not longer than `most` a side.
     fn of(image: &RgbImage, most: u32) -> Self {
+        let (w, h) = image.dimensions();
+        // `grayscale` cannot take an image without pixels.
+        if w == 0 || h == 0 {
+            let (grey, scale) = (GrayImage::new(w, h), 1.0);
+            return Self { grey, scale };
+        }
         let grey = imageops::grayscale(image);
-        let (w, h) = grey.dimensions();
         let longer = w.max(h);
         if longer <= most {
             return Self { grey, scale: 1.0 };
