@@ -75,7 +75,7 @@ pub fn find_points(root: &Path) -> Result<PathBuf, DataError> {
 ///
 /// The CSV file has a header: `image`, then `x0,y0,x1,y1,...` for every landmark of the layout, and as one likes `split`, `group` and
 /// `box_x,box_y,box_w,box_h`, in any order. The JSON file is a list of `{"image", "points", "split", "group", "box"}`, the last three as
-/// one likes. Rows of one image or one group go to one split; the group is written to the annotation files, so that training holds out whole groups.
+/// one likes. A landmark that is not labelled has empty cells, or is `null`. Rows of one image or one group go to one split; the group is written to the annotation files, so that training holds out whole groups.
 /// Points are pixels of the image with pixel centres at integers; images are relative to `root`. The crop follows from the box where
 /// there is one, otherwise from the landmarks. A row that cannot be used is left out and reported.
 ///
@@ -267,7 +267,12 @@ fn assign_splits(rows: Vec<Result<Box<Row>, BadRow>>) -> (Vec<InSplit>, Option<V
 /// Looks at the image and works out the crop.
 fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<Found, String> {
     let unit = 0.0..=1.0;
-    if (row.points.iter()).all(|p| unit.contains(&p.x) && unit.contains(&p.y)) {
+    let mut labelled = row.points.iter().filter(|p| p.is_labelled());
+    let count = labelled.clone().count();
+    if count == 0 {
+        return Err("no point is labelled".into());
+    }
+    if labelled.all(|p| unit.contains(&p.x) && unit.contains(&p.y)) {
         return Err(
             "all points are between 0 and 1; write pixels, not fractions of the image".into(),
         );
@@ -283,8 +288,9 @@ fn face(root: &Path, row: &Row, split: usize, config: &CustomConfig) -> Result<F
         place.to_string()
     })?;
     found.row.group.clone_from(&row.group);
+    found.row.occluded.clone_from(&row.hidden);
     let (width, height) = found.image_size;
-    if found.points_outside() == points.len() {
+    if found.points_outside() == count {
         return Err(format!(
             "all points are outside {}, which is {width} x {height} pixels; were they placed on a larger copy?",
             row.image

@@ -113,7 +113,8 @@ fn find_duplicates(found: &[Found], splits: &[Split], report: &mut PrepareReport
         for (i, a) in group.iter().enumerate() {
             for b in &group[i + 1..] {
                 let pair = [a.row.path.clone(), b.row.path.clone()];
-                if a.row.landmarks == b.row.landmarks {
+                let points = a.row.landmarks.iter().zip(&b.row.landmarks);
+                if points.into_iter().all(|(p, q)| p.same(*q)) {
                     report.duplicates.push(pair.clone());
                 }
                 if in_train(a) != in_train(b) {

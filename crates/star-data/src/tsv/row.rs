@@ -12,13 +12,15 @@ const TAGS: usize = 6;
 /// With occlusion flags and a group.
 const MAX_COLUMNS: usize = 9;
 const GROUP_COLUMN: usize = 8;
+/// Both numbers of a landmark that is not labelled.
+pub(super) const MISSING: &str = "nan";
 
 /// One line of an annotation file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TsvRow {
     /// Cleaned of the prefixes that published annotation files carry; relative to the image folder.
     pub path: String,
-    /// Pixels of the image, in layout order.
+    /// Pixels of the image, in layout order; [`Point::MISSING`] (written `nan,nan`) where one is not labelled.
     pub landmarks: Vec<Point>,
     /// What the network sees of the image.
     pub crop: CropBox,
@@ -155,7 +157,11 @@ fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> 
     let mut count = 0;
     for number in numbers(column) {
         let axis = if count % 2 == 0 { "x" } else { "y" };
-        let value = parse_number(number, 3, &format!("landmark {} {axis}", count / 2))?;
+        let value = if number.eq_ignore_ascii_case(MISSING) {
+            f64::NAN
+        } else {
+            parse_number(number, 3, &format!("landmark {} {axis}", count / 2))?
+        };
         // Numbers beyond the layout's are only counted.
         if count < 2 * layout.points {
             values.push(value);
@@ -175,10 +181,18 @@ fn parse_landmarks(column: &str, layout: &Layout) -> Result<Vec<Point>, String> 
             2 * layout.points
         ));
     }
-    Ok(values
-        .chunks_exact(2)
+    let landmarks: Vec<Point> = (values.chunks_exact(2))
         .map(|p| Point::new(p[0], p[1]))
-        .collect())
+        .collect();
+    if let Some(i) = landmarks.iter().position(|p| p.x.is_nan() != p.y.is_nan()) {
+        return Err(format!(
+            "column 3 (landmarks): only one number of landmark {i} is {MISSING}; a landmark without a label is {MISSING},{MISSING}"
+        ));
+    }
+    if !landmarks.iter().any(|p| p.is_labelled()) {
+        return Err("column 3 (landmarks): no landmark is labelled; remove the line".into());
+    }
+    Ok(landmarks)
 }
 
 fn parse_tags(column: &str) -> Result<[bool; TAGS], String> {

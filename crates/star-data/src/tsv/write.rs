@@ -5,9 +5,13 @@ use std::{fmt::Write as _, path::Path};
 use super::{
     GROUP,
     path::{check_group, check_path},
-    row::TsvRow,
+    row::{MISSING, TsvRow},
 };
-use crate::{crop::CropBox, error::DataError, point::MAX_COORDINATE};
+use crate::{
+    crop::CropBox,
+    error::DataError,
+    point::{MAX_COORDINATE, Point},
+};
 
 const HEADER: &str = "image_path\tlandmarks_5pts\tlandmarks\tscale\tcenter_w\tcenter_h\ttags";
 /// The eighth column, which only files that have it name.
@@ -67,7 +71,11 @@ fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
     let _ = write!(text, "{}\t{}\t", row.path, ["0"; 10].join(","));
     for (i, p) in row.landmarks.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
-        let _ = write!(text, "{comma}{},{}", p.x, p.y);
+        let _ = if p.is_labelled() {
+            write!(text, "{comma}{},{}", p.x, p.y)
+        } else {
+            write!(text, "{comma}{MISSING},{MISSING}")
+        };
     }
     let CropBox { scale, center } = row.crop;
     let _ = write!(text, "\t{scale}\t{}\t{}\t", center.x, center.y);
@@ -87,7 +95,14 @@ fn push_row(text: &mut String, row: &TsvRow, occlusion: bool) {
 fn check_numbers(row: &TsvRow) -> Result<(), DataError> {
     let CropBox { scale, center } = row.crop;
     let fits = |v: f64| v.is_finite() && v.abs() <= MAX_COORDINATE;
-    let points = row.landmarks.iter().chain([&center]);
+    if !row.landmarks.iter().any(|p| p.is_labelled()) {
+        return Err(DataError::Invalid(format!(
+            "{}: no landmark is labelled; leave the face out",
+            row.path
+        )));
+    }
+    let labelled = |p: &&Point| !(p.x.is_nan() && p.y.is_nan());
+    let points = row.landmarks.iter().filter(labelled).chain([&center]);
     if let Some(p) = points.into_iter().find(|p| !(fits(p.x) && fits(p.y))) {
         return Err(DataError::Invalid(format!(
             "{}: ({}, {}) is no place in an image; correct it or leave the face out",

@@ -147,7 +147,7 @@ impl Columns {
             let text = field(column);
             if text.is_empty() {
                 return Err(format!(
-                    "{name} is empty; every point needs a place: of a hidden one the best guess"
+                    "{name} is empty; a point has both numbers, or neither where it is not labelled"
                 ));
             }
             let value = text
@@ -158,7 +158,10 @@ impl Columns {
         let image = image_path(field(self.image))?;
         let mut points = Vec::with_capacity(self.points.len());
         for &[x, y] in &self.points {
-            points.push(Point::new(number(x)?, number(y)?));
+            points.push(match (field(x), field(y)) {
+                ("", "") => Point::MISSING,
+                _ => Point::new(number(x)?, number(y)?),
+            });
         }
         let face_box = match self.face_box {
             Some([x, y, w, h]) => Some([number(x)?, number(y)?, number(w)?, number(h)?]),
@@ -168,6 +171,7 @@ impl Columns {
             line,
             image,
             points,
+            hidden: None,
             group: match self.group {
                 Some(column) => group(field(column))?,
                 None => None,

@@ -74,10 +74,14 @@ fn row(
         )));
     }
     let mut points = Vec::with_capacity(layout.points);
-    for (k, [x, y]) in item.points.first.iter().enumerate() {
+    for (k, point) in item.points.first.iter().enumerate() {
+        let Some([x, y]) = *point else {
+            points.push(Point::MISSING);
+            continue;
+        };
         points.push(Point::new(
-            pixel(*x, &format!("x of point {k}")).map_err(bad)?,
-            pixel(*y, &format!("y of point {k}")).map_err(bad)?,
+            pixel(x, &format!("x of point {k}")).map_err(bad)?,
+            pixel(y, &format!("y of point {k}")).map_err(bad)?,
         ));
     }
     for value in item.face_box.iter().flatten() {
@@ -87,6 +91,7 @@ fn row(
         line,
         image: image_path(&item.image).map_err(bad)?,
         points,
+        hidden: None,
         group: group(item.group.as_deref().unwrap_or_default()).map_err(bad)?,
         split: item.split,
         face_box: item.face_box,

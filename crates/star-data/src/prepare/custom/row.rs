@@ -11,8 +11,10 @@ pub(super) struct Row {
     pub line: usize,
     /// Relative to the images' folder, with `/`.
     pub image: String,
-    /// As many as the layout has.
+    /// As many as the layout has; [`Point::MISSING`] where one is not labelled.
     pub points: Vec<Point>,
+    /// For each point whether something hides it, where the file knows.
+    pub hidden: Option<Vec<bool>>,
     /// What the face has in common with others that go to the same split, where the file has groups.
     pub group: Option<String>,
     /// Where the file has splits; possibly empty.

@@ -24,8 +24,8 @@ pub struct Item {
 
 /// Points as they are written.
 pub struct Points {
-    /// Not more than a layout can have.
-    pub first: Vec<[f64; 2]>,
+    /// Not more than a layout can have; `null` is a point that is not labelled.
+    pub first: Vec<Option<[f64; 2]>>,
     pub count: usize,
 }
 
