@@ -30,6 +30,9 @@ import torch  # noqa: E402
 from network import StarNet  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
+# Where the recipe's word for a texture is not the loader's.
+RECIPE_NAMES = {"occlude": "occlusion"}
+
 # What the loader and the losses of the peers have built in: a recipe that says otherwise would not be followed.
 FIXED = {
     ("augment", "enabled"): True,
@@ -38,7 +41,7 @@ FIXED = {
     ("augment", "rotation_degrees"): 18.0,
     ("augment", "scale"): 0.1,
     ("augment", "shift"): 0.05,
-    **{("augment", texture.__name__): rate for rate, texture in loader.TEXTURES},
+    **{("augment", RECIPE_NAMES.get(texture.__name__, texture.__name__)): rate for rate, texture in loader.TEXTURES},
     ("loss", "landmarks"): "star",
     ("loss", "point_weight"): 10.0,
     ("loss", "edge_weight"): 10.0,
@@ -47,6 +50,8 @@ FIXED = {
     ("loss", "star", "weight"): 1.0,
     ("train", "selection"): "test",
     ("train", "eval_every"): 1,
+    ("train", "schedule"): "milestones",
+    ("train", "warmup_epochs"): 0.0,
 }
 
 

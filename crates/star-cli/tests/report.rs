@@ -317,7 +317,7 @@ fn a_comparison_counts_faces_without_finite_landmarks_as_failures() {
     folder.write("broken.json", broken.to_string());
     let out = folder.succeed(&["compare", "good.json", "broken.json", "--out", "page"]);
     assert!(out.contains("3 faces"), "{out}");
-    assert!(out.contains("zero: a,<b>/2.jpg"), "{out}");
+    assert!(out.contains("not labelled: a,<b>/2.jpg"), "{out}");
     assert!(out.contains("A - B: a,<b>/1.jpg"), "{out}");
     let figures = folder.join("page/figures.csv");
     assert_eq!(column(&figures, "fr"), [0.0, 1.0 - 2.0 / 3.0]);

@@ -16,7 +16,7 @@ pub struct Face {
     pub name: String,
     /// The decoded image.
     pub image: RgbImage,
-    /// The landmarks as annotated, in layout order.
+    /// The landmarks as annotated, in layout order; [`Point::MISSING`] where one is not labelled.
     pub landmarks: Vec<Point>,
     /// The landmarks as they truly are. Only synthetic faces know them.
     pub truth: Option<Vec<Point>>,
@@ -45,6 +45,10 @@ pub trait FaceSource: Send + Sync {
     ///
     /// Only synthetic faces know it; with it an error splits into a part along the contour and one across.
     fn tangents(&self, _index: usize) -> Option<Vec<Option<Point>>> {
+        None
+    }
+    /// For each landmark of face `index` whether something hides it, where that is known.
+    fn hidden(&self, _index: usize) -> Option<Vec<bool>> {
         None
     }
     /// The parts that papers give figures for, by name, as indices of faces.

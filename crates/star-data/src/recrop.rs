@@ -113,6 +113,10 @@ impl FaceSource for Recropped {
         self.source.tangents(index)
     }
 
+    fn hidden(&self, index: usize) -> Option<Vec<bool>> {
+        self.source.hidden(index)
+    }
+
     fn subsets(&self) -> Vec<(String, Vec<usize>)> {
         self.source.subsets()
     }

@@ -9,7 +9,7 @@ use crate::{
     crop::normalise_point,
     error::DataError,
     face::Face,
-    layout::Layout,
+    layout::{Edge, Layout},
     point::Point,
     rng::sample_rng,
     targets::{MAP_FACTOR, PointProfiles, edge_maps, expand_point_maps, point_profiles},
@@ -28,9 +28,11 @@ pub struct Sample {
     pub size: u32,
     /// The varied crop, S x S, RGB; [`Sample::input`] is what the network gets of it.
     pub crop: RgbImage,
-    /// `[n]` labels in [-1, 1], clamped (REFERENCE C3).
+    /// `[n]` labels in [-1, 1], clamped (REFERENCE C3); the middle where there is none.
     pub landmarks: Vec<[f32; 2]>,
-    /// `[n]` the same in crop pixels, wherever they are.
+    /// Which landmarks and edges have labels.
+    pub labelled: Labelled,
+    /// `[n]` the landmarks in crop pixels, wherever they are; [`Point::MISSING`] where one is not labelled.
     pub crop_landmarks: Vec<Point>,
     /// `[n]` where the landmarks truly are, normalised as `landmarks` are but not clamped. Only synthetic faces know.
     pub truth: Option<Vec<[f32; 2]>>,
@@ -42,6 +44,26 @@ pub struct Sample {
     pub matrix: Affine,
     /// Whether left and right, and with them the mirror pairs of the landmarks, are swapped.
     pub flipped: bool,
+}
+
+/// What of a sample is labelled: 1 where it is, 0 where it is not and must give no loss.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Labelled {
+    /// `[n]`.
+    pub points: Vec<f32>,
+    /// `[e]`: edges all of whose landmarks are labelled.
+    pub edges: Vec<f32>,
+}
+
+impl Labelled {
+    fn of(landmarks: &[Point], layout: &Layout) -> Self {
+        let flag = |labelled: bool| f32::from(u8::from(labelled));
+        let whole = |edge: &Edge| (edge.points.iter()).all(|&i| landmarks[i].is_labelled());
+        Self {
+            points: landmarks.iter().map(|p| flag(p.is_labelled())).collect(),
+            edges: layout.edges.iter().map(|edge| flag(whole(edge))).collect(),
+        }
+    }
 }
 
 impl Sample {
@@ -137,7 +159,8 @@ impl SampleMaker {
     /// The sample of a face with given random numbers.
     ///
     /// # Errors
-    /// When the face has another number of landmarks than the layout, one of them is not finite, or its crop box has no size.
+    /// When the face has another number of landmarks than the layout, none is labelled, one is neither finite nor [`Point::MISSING`], or its
+    /// crop box has no size.
     pub fn sample_with(
         &self,
         face: &Face,
@@ -179,6 +202,7 @@ impl SampleMaker {
     ) -> Result<Sample, DataError> {
         let crop = self.crop_with(window, plan, draws)?;
         let crop_landmarks = plan.apply(&face.landmarks, &self.layout);
+        let labelled = Labelled::of(&crop_landmarks, &self.layout);
         let label = |p: &Point| normalise_point(*p, self.size);
         let truth = face.truth.as_ref().map(|truth| {
             let points = plan.apply(truth, &self.layout);
@@ -194,8 +218,12 @@ impl SampleMaker {
             name: face.name.clone(),
             size: self.size,
             landmarks: (crop_landmarks.iter())
-                .map(|p| label(p).map(|v| v.clamp(-1.0, 1.0) as f32))
+                .map(|p| match p.is_labelled() {
+                    true => label(p).map(|v| v.clamp(-1.0, 1.0) as f32),
+                    false => [0.0; 2],
+                })
                 .collect(),
+            labelled,
             crop_landmarks,
             crop,
             truth,
@@ -238,12 +266,13 @@ impl SampleMaker {
                     self.layout.points
                 ));
             }
-            if let Some(i) = points
-                .iter()
-                .position(|p| !(p.x.is_finite() && p.y.is_finite()))
-            {
+            let usable = |p: &Point| p.is_labelled() || (p.x.is_nan() && p.y.is_nan());
+            if let Some(i) = points.iter().position(|p| !usable(p)) {
                 return fail(format!("landmark {i} is not a finite number"));
             }
+        }
+        if !face.landmarks.iter().any(|p| p.is_labelled()) {
+            return fail("no landmark is labelled; leave the face out".into());
         }
         let scale = face.crop.scale;
         if !(scale.is_finite() && scale > 0.0) {

@@ -71,6 +71,10 @@ impl FaceSource for Subset {
         self.source.face(of_source)
     }
 
+    fn hidden(&self, index: usize) -> Option<Vec<bool>> {
+        self.source.hidden(*self.indices.get(index)?)
+    }
+
     fn tangents(&self, index: usize) -> Option<Vec<Option<Point>>> {
         self.source.tangents(*self.indices.get(index)?)
     }

@@ -165,6 +165,41 @@ fn csv_and_json_of_the_same_faces_give_the_same_lists() {
     assert_eq!(face.crop.scale, 40.0 * CropRule::default().margin / 200.0);
 }
 
+/// Empty cells and `null`.
+#[test]
+fn a_point_may_have_no_label() {
+    let scratch = Scratch::new();
+    let rows: Vec<String> = (0..4).map(|n| row(n).replace(",50,20", ",,")).collect();
+    let csv = scratch.config("points.csv", &table(HEADER, &rows));
+    let items: Vec<String> = (0..4)
+        .map(|n| {
+            let y = 30 + n;
+            format!("{{\"image\": \"{n}.png\", \"points\": [[10, 20], [30, {y}], null]}}")
+        })
+        .collect();
+    let json = scratch.config("points.json", &format!("[\n{}\n]\n", items.join(",\n")));
+    let mut lists = Vec::new();
+    for config in [csv, json] {
+        let report = scratch.prepare(&config);
+        assert_eq!(told(&report), [""; 0]);
+        lists.push(fs::read(scratch.out().join("train.tsv")).unwrap());
+        let face = &scratch.rows("train.tsv")[0];
+        let labelled: Vec<bool> = face.landmarks.iter().map(|p| p.is_labelled()).collect();
+        assert_eq!(labelled, [true, true, false]);
+        // The crop is that of the points that are there.
+        assert_eq!(face.crop.center.x, 20.0);
+    }
+    assert_eq!(lists[0], lists[1]);
+
+    let none = row(1).replace("10,20,30,31,50,20", ",,,,,");
+    let report =
+        scratch.prepare(&scratch.config("points.csv", &table(HEADER, &[row(0), none, row(2)])));
+    assert_says(
+        &told(&report).join("\n"),
+        &["points.csv:3", "no point is labelled"],
+    );
+}
+
 #[test]
 fn pixels_from_one() {
     let scratch = Scratch::new();

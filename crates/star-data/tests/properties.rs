@@ -1342,7 +1342,7 @@ fn list_mistakes_name_line_and_column() {
     for (text, says) in [
         (with(2, &columns[2].replacen('.', "x", 1)), "landmark"),
         (
-            with(2, &columns[2].replacen(',', ",nan,", 1)),
+            with(2, &columns[2].replacen(',', ",inf,", 1)),
             "not a usable number",
         ),
         (with(2, &format!("{},1,2", columns[2])), "60 numbers"),

@@ -258,6 +258,9 @@ fn distances(faces: &[PredictedFace], what: &str) -> Result<Vec<Vec<f64>>, EvalE
         }
         let pairs = face.predicted.iter().zip(&face.annotated);
         for (column, ((p, a), c)) in all.iter_mut().zip(pairs.zip(&face.covariance)) {
+            if !a.is_labelled() {
+                continue;
+            }
             let offset = Point::new(a.x - p.x, a.y - p.y);
             column.push(c.mahalanobis_squared(offset).unwrap_or(f64::INFINITY));
         }

@@ -18,6 +18,7 @@ use crate::{
     nan,
     protocol::Protocol,
     stress::Stress,
+    visibility::VisibilityScores,
 };
 
 /// Faces to evaluate on, and what to call them in a report.
@@ -58,7 +59,7 @@ pub struct PredictedFace {
     pub predicted: Vec<Point>,
     /// The spread of each point's heatmap, image pixels squared.
     pub covariance: Vec<Covariance>,
-    /// Pixels of the image.
+    /// Pixels of the image; [`Point::MISSING`] where one is not labelled.
     pub annotated: Vec<Point>,
     /// Only synthetic faces have it.
     pub truth: Option<Vec<Point>>,
@@ -74,7 +75,7 @@ pub struct FaceScore {
     /// Fraction of the norm's distance; not finite without a normaliser or without finite landmarks.
     #[serde(deserialize_with = "nan::read")]
     pub nme: f64,
-    /// Its normaliser is zero: no figure counts it.
+    /// Its normaliser is zero, or its points are not labelled: no figure counts it.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub excluded: bool,
     /// The same against the true landmarks, where they are known.
@@ -121,7 +122,7 @@ pub struct Scores {
     pub norm: String,
     /// Faces with a prediction, excluded ones too.
     pub faces: usize,
-    /// Faces that no figure counts, because their normaliser is zero (REFERENCE M5).
+    /// Faces that no figure counts, because their normaliser is zero (REFERENCE M5) or its points are not labelled.
     pub excluded: Vec<String>,
     /// Faces without finite landmarks.
     #[serde(default)]
@@ -135,6 +136,9 @@ pub struct Scores {
     /// Mean NME against the true landmarks (synthetic faces only).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub truth: Option<TruthScores>,
+    /// Visible and hidden points apart, where the annotations say which are hidden.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub visibility: Option<VisibilityScores>,
     /// The faces made harder, where that was asked for.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub stress: Option<Stress>,
@@ -345,6 +349,7 @@ pub fn score(
         missed: None,
         subsets,
         truth: truth_scores(faces, set, norm),
+        visibility: VisibilityScores::of(faces, set, norm),
         stress: None,
         per_face,
     })
@@ -543,7 +548,7 @@ impl Scores {
         }
         if !self.excluded.is_empty() {
             remarks.push(format!(
-                "{} excluded from all figures because the normaliser is zero: {}",
+                "{} excluded from all figures because the normaliser is zero or its points are not labelled: {}",
                 count(&self.excluded),
                 self.excluded.join(", ")
             ));

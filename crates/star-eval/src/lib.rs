@@ -36,6 +36,7 @@ pub mod protocol;
 pub mod quantile;
 pub mod score_table;
 pub mod stress;
+pub mod visibility;
 
 pub use error::EvalError;
 pub use evaluate::{EvalOptions, EvalSet, Progress, Scores, predict_set, score};

@@ -21,14 +21,22 @@ pub fn mean_shape_nme(
     let size = options.input_size as u32;
     let count = train.len().min(ENOUGH);
     let mut mean = vec![Point::default(); train.layout().points];
+    let mut seen = vec![0_usize; mean.len()];
     for i in 0..count {
         let face = train.face(i * train.len() / count)?;
         let to_crop = crop_matrix(&face.crop, size);
-        for (m, p) in mean.iter_mut().zip(&face.landmarks) {
-            let p = to_crop.apply(*p);
-            m.x += p.x / count as f64;
-            m.y += p.y / count as f64;
+        let points = face.landmarks.iter().map(|p| to_crop.apply(*p));
+        for ((m, seen), p) in mean.iter_mut().zip(&mut seen).zip(points) {
+            if p.is_labelled() {
+                *m = Point::new(m.x + p.x, m.y + p.y);
+                *seen += 1;
+            }
         }
+    }
+    // A landmark that no face has labelled is predicted at the crop's corner.
+    for (m, seen) in mean.iter_mut().zip(seen) {
+        let n = seen.max(1) as f64;
+        *m = Point::new(m.x / n, m.y / n);
     }
 
     let mut faces = Vec::with_capacity(set.faces.len());

@@ -9,20 +9,18 @@ use crate::nan;
 /// Width of a bin of the cumulative error distribution (CED).
 const STEP: f64 = 1e-4;
 
-/// Mean distance between predicted and true points of one face over the norm's distance (a fraction, not per cent).
+/// Mean distance between predicted and true points of one face over the norm's distance (a fraction, not per cent). Points that are not
+/// labelled do not count.
 ///
 /// Infinite or NaN where there is no [`normaliser`]: the caller excludes such faces and says so. NaN or infinite too where a predicted
 /// point is: such a face is a failure (REFERENCE M4).
 pub fn nme(predicted: &[Point], truth: &[Point], norm: &Norm) -> f64 {
-    let sum: f64 = predicted
-        .iter()
-        .zip(truth)
-        .map(|(p, t)| p.distance(*t))
-        .sum();
-    sum / truth.len() as f64 / norm.distance(truth)
+    let labelled = || predicted.iter().zip(truth).filter(|(_, t)| t.is_labelled());
+    let sum: f64 = labelled().map(|(p, t)| p.distance(*t)).sum();
+    sum / labelled().count() as f64 / norm.distance(truth)
 }
 
-/// What a face's errors are divided by, in pixels; None where that is zero (REFERENCE M5) or not finite.
+/// What a face's errors are divided by, in pixels; None where that is zero (REFERENCE M5), or its points are not labelled.
 pub fn normaliser(annotated: &[Point], norm: &Norm) -> Option<f64> {
     let distance = norm.distance(annotated);
     (distance > 0.0 && distance.is_finite()).then_some(distance)

@@ -66,7 +66,7 @@ pub struct FaceCounts {
     pub found: usize,
     /// And without: the detector missed them.
     pub missed: usize,
-    /// Found faces that no figure counts, because their normaliser is zero.
+    /// Found faces that no figure counts, because their normaliser is zero or its points are not labelled.
     pub excluded: usize,
     /// Found faces without finite landmarks; they count as failures.
     pub non_finite: usize,
@@ -151,7 +151,7 @@ fn margin(crop: CropRule) -> String {
 impl FaceCounts {
     fn in_words(self) -> String {
         format!(
-            "{} asked, {} found, {} missed by the detector, {} excluded (zero normaliser), {} without finite landmarks",
+            "{} asked, {} found, {} missed by the detector, {} excluded (no normaliser), {} without finite landmarks",
             self.asked, self.found, self.missed, self.excluded, self.non_finite
         )
     }

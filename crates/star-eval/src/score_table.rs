@@ -43,6 +43,13 @@ pub fn score_table(scores: &Scores) -> String {
         }
         lines.push(line);
     }
+    if let Some(visibility) = scores.visibility {
+        lines.push(format!("{:<16} {:>6} {:>9}", "", "points", "NME"));
+        lines.extend(visibility.rows().map(|(name, s)| {
+            let nme = 100.0 * s.nme;
+            format!("{name:<16} {:>6} {nme:>7.2} %", s.points)
+        }));
+    }
     lines.extend(scores.remarks());
     lines.extend(scores.protocol.as_ref().map(|p| p.line()));
     lines.join("\n")

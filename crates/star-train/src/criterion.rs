@@ -68,7 +68,25 @@ impl Criterion {
             .collect()
     }
 
-    /// The weighted sum to differentiate (scalar, `[1]`), and the table of its parts.
+    /// The mean loss of each sample's labelled maps, `[batch]`.
+    fn map_loss<B: Backend>(
+        &self,
+        maps: Tensor<B, 4>,
+        targets: Tensor<B, 4>,
+        labelled: Option<&Tensor<B, 2>>,
+    ) -> Tensor<B, 1> {
+        let Some(labelled) = labelled else {
+            return self.maps.per_sample(maps, targets);
+        };
+        // Maps without a label are compared with their target, which is empty, as empty maps: no loss and no gradient.
+        let [batch, channels, ..] = maps.dims();
+        let maps = maps * labelled.clone().reshape([batch, channels, 1, 1]);
+        let losses = self.maps.per_sample(maps, targets);
+        losses * (count(labelled).recip() * channels as f64).squeeze_dim(1)
+    }
+
+    /// The weighted sum to differentiate (scalar, `[1]`), and the table of its parts. What of a batch is not labelled gives no loss: a
+    /// sample's losses are means over its labelled landmarks, and over the edges all of whose landmarks are.
     ///
     /// # Panics
     /// When `outputs` and `terms` come from different networks.
@@ -79,24 +97,17 @@ impl Criterion {
         terms: &[(String, f64)],
     ) -> (Tensor<B, 1>, LossTable<B::InnerBackend>) {
         let mut rows: Vec<Tensor<B, 1>> = Vec::with_capacity(terms.len());
+        let points = (batch.labelled.as_ref()).map(|labelled| labelled.points.clone());
+        let edges = (batch.labelled.as_ref()).and_then(|labelled| labelled.edges.clone());
         for stack in outputs {
-            rows.push(match &self.landmarks {
-                LandmarkCriterion::Star(loss) => {
-                    loss.per_sample(stack.heatmaps.clone(), batch.landmarks.clone())
-                }
-                LandmarkCriterion::SmoothL1(loss) => {
-                    mean_of_points(loss.pointwise(stack.landmarks.clone(), batch.landmarks.clone()))
-                }
-                LandmarkCriterion::Wing(loss) => {
-                    mean_of_points(loss.pointwise(stack.landmarks.clone(), batch.landmarks.clone()))
-                }
-            });
-            for (maps, targets) in [
-                (&stack.point_maps, &batch.point_maps),
-                (&stack.edge_maps, &batch.edge_maps),
+            let losses = self.landmarks.pointwise(stack, batch.landmarks.clone());
+            rows.push(mean_of_labelled(losses, points.as_ref()));
+            for (maps, targets, labelled) in [
+                (&stack.point_maps, &batch.point_maps, &points),
+                (&stack.edge_maps, &batch.edge_maps, &edges),
             ] {
                 if let (Some(maps), Some(targets)) = (maps, targets) {
-                    rows.push(self.maps.per_sample(maps.clone(), targets.clone()));
+                    rows.push(self.map_loss(maps.clone(), targets.clone(), labelled.as_ref()));
                 }
             }
         }
@@ -113,7 +124,35 @@ impl Criterion {
     }
 }
 
-/// `[batch, points, 1]` -> `[batch]`
-fn mean_of_points<B: Backend>(losses: Tensor<B, 3>) -> Tensor<B, 1> {
-    losses.flatten::<2>(1, 2).mean_dim(1).squeeze_dim(1)
+impl LandmarkCriterion {
+    /// `[batch, points]`
+    fn pointwise<B: Backend>(&self, stack: &StackOutput<B>, targets: Tensor<B, 3>) -> Tensor<B, 2> {
+        let flat = |losses: Tensor<B, 3>| losses.flatten::<2>(1, 2);
+        match self {
+            Self::Star(loss) => loss.pointwise(stack.heatmaps.clone(), targets),
+            Self::SmoothL1(loss) => flat(loss.pointwise(stack.landmarks.clone(), targets)),
+            Self::Wing(loss) => flat(loss.pointwise(stack.landmarks.clone(), targets)),
+        }
+    }
 }
+
+/// `[batch, points]` -> `[batch]`, the mean over the points that are labelled: all of them, unless `labelled` `[batch, points]` says
+/// otherwise.
+fn mean_of_labelled<B: Backend>(
+    losses: Tensor<B, 2>,
+    labelled: Option<&Tensor<B, 2>>,
+) -> Tensor<B, 1> {
+    let mean = match labelled {
+        None => losses.mean_dim(1),
+        Some(labelled) => (losses * labelled.clone()).sum_dim(1) / count(labelled),
+    };
+    mean.squeeze_dim(1)
+}
+
+/// Of each sample the labelled channels, at least 1: `[batch, channels]` -> `[batch, 1]`
+fn count<B: Backend>(labelled: &Tensor<B, 2>) -> Tensor<B, 2> {
+    labelled.clone().sum_dim(1).clamp_min(1.0)
+}
+
+#[cfg(test)]
+mod tests;

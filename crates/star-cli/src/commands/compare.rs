@@ -64,7 +64,7 @@ fn print(comparison: &Comparison) {
     );
     if !comparison.left_out.is_empty() {
         println!(
-            "left out, because their normaliser is zero: {}",
+            "left out, because their normaliser is zero or not labelled: {}",
             comparison.left_out.join(", ")
         );
     }

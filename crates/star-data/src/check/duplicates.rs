@@ -77,7 +77,8 @@ fn describe(
     };
     let (what, fix) = match kind {
         Kind::Duplicate => {
-            let points = if a.row.landmarks == b.row.landmarks {
+            let mut pairs = a.row.landmarks.iter().zip(&b.row.landmarks);
+            let points = if pairs.all(|(p, q)| p.same(*q)) {
                 "with the same points"
             } else {
                 "with other points for the same face"

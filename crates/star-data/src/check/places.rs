@@ -72,12 +72,12 @@ fn outside_image(points: &[Point], first: f64, (width, height): (u32, u32)) -> O
     if count == 0 {
         return None;
     }
+    let labelled = points.iter().filter(|p| p.is_labelled()).count();
     let furthest = points.iter().map(out).fold(0.0, f64::max);
     let what = format!(
-        "{count} of {} points are outside the image, which is {width} x {height} pixels, by up to {furthest:.1}",
-        points.len()
+        "{count} of {labelled} points are outside the image, which is {width} x {height} pixels, by up to {furthest:.1}"
     );
-    Some(if count as f64 > MOSTLY * points.len() as f64 {
+    Some(if count as f64 > MOSTLY * labelled as f64 {
         let fix = "is it the right image, in the resolution that was annotated, with x before y?";
         (Kind::PointsElsewhere, what, fix)
     } else {
@@ -93,7 +93,8 @@ fn crop_fit(row: &TsvRow) -> Option<Complaint> {
     let center = row.crop.center;
     let outside = |p: &&Point| (p.x - center.x).abs().max((p.y - center.y).abs()) > width / 2.0;
     let count = row.landmarks.iter().filter(outside).count();
-    let fraction = count as f64 / row.landmarks.len().max(1) as f64;
+    let labelled = row.landmarks.iter().filter(|p| p.is_labelled()).count();
+    let fraction = count as f64 / labelled.max(1) as f64;
     if fraction > CROP_TIGHT {
         let kind = if fraction > MOSTLY {
             Kind::CropMisses
@@ -118,13 +119,23 @@ fn crop_fit(row: &TsvRow) -> Option<Complaint> {
 }
 
 fn no_size(points: &[Point], layout: &Layout) -> Option<Complaint> {
-    let norm = layout.norm(None).ok()?;
-    (norm.distance(points) == 0.0).then(|| {
-        let what = format!(
-            "the distance that errors are divided by (norm {}) is 0",
-            layout.default_norm
-        );
-        let fix = "correct the points; evaluation leaves this face out";
-        (Kind::NoSize, what, fix)
-    })
+    let distance = layout.norm(None).ok()?.distance(points);
+    let (is, fix) = if distance == 0.0 {
+        (
+            "is 0",
+            "correct the points; evaluation leaves this face out",
+        )
+    } else if distance.is_nan() {
+        (
+            "is not known, because points at its ends are not labelled",
+            "fine for training; evaluation leaves this face out",
+        )
+    } else {
+        return None;
+    };
+    let what = format!(
+        "the distance that errors are divided by (norm {}) {is}",
+        layout.default_norm
+    );
+    Some((Kind::NoSize, what, fix))
 }

@@ -33,23 +33,31 @@ pub(super) struct Shapes {
 }
 
 pub(super) fn compare(entries: &[Entry], layout: &Layout) -> Shapes {
+    let not_compared = |note: String| Shapes {
+        note: Some(format!("shapes were not compared: {note}")),
+        ..Shapes::default()
+    };
     // A face whose points are all in one place has no shape; other checks name it.
-    let shapes: Vec<(usize, Shape)> = (entries.iter().enumerate())
-        .filter_map(|(at, entry)| Some((at, Shape::of(&entry.row.landmarks)?)))
+    let faces: Vec<(usize, &[Point])> = (entries.iter().enumerate())
+        .map(|(at, entry)| (at, &entry.row.landmarks[..]))
+        .filter(|(_, points)| Shape::of(points).is_some())
         .collect();
-    if shapes.len() < ENOUGH {
-        let note = format!(
-            "shapes were not compared: {} faces are too few for a mean shape, it takes {ENOUGH}",
-            shapes.len()
-        );
-        return Shapes {
-            note: Some(note),
-            ..Shapes::default()
-        };
+    if faces.len() < ENOUGH {
+        return not_compared(format!(
+            "{} faces are too few for a mean shape, it takes {ENOUGH}",
+            faces.len()
+        ));
     }
-    let mean = mean_shape(&shapes);
+    let points: Vec<&[Point]> = faces.iter().map(|(_, points)| *points).collect();
+    let mean = mean_shape(&points);
+    if let Some(i) = mean.0.iter().position(|p| !p.is_labelled()) {
+        return not_compared(format!("no face has a label at point {i}"));
+    }
+    let shapes: Vec<(usize, Shape)> = (faces.iter())
+        .filter_map(|(at, points)| Some((*at, Shape::filled(points, &mean)?)))
+        .collect();
     let fits: Vec<Fit> = (shapes.par_iter())
-        .map(|(_, shape)| Fit::of(shape, &mean, layout))
+        .map(|(at, shape)| Fit::of(shape, &entries[*at].row.landmarks, &mean, layout))
         .collect();
     let usual = Usual::of(fits.iter().map(|fit| fit.distance).collect());
     let usual_points: Vec<Usual> = (0..layout.points)
@@ -70,6 +78,7 @@ pub(super) fn compare(entries: &[Entry], layout: &Layout) -> Shapes {
             continue;
         }
         let worst = (fit.offsets.iter().zip(&usual_points).enumerate())
+            .filter(|(_, (offset, _))| !offset.is_nan())
             .map(|(i, (&offset, usual))| (i, usual.score(offset)))
             .max_by(|a, b| a.1.total_cmp(&b.1));
         let Some((point, point_score)) = worst else {
@@ -96,18 +105,52 @@ pub(super) fn compare(entries: &[Entry], layout: &Layout) -> Shapes {
 pub(super) struct Shape(pub Vec<Point>);
 
 impl Shape {
-    /// `None` when all points are in one place.
+    /// Of the points that are labelled; the others stay [`Point::MISSING`]. `None` when all are in one place.
     pub fn of(points: &[Point]) -> Option<Self> {
-        let n = points.len() as f64;
-        let x = points.iter().map(|p| p.x).sum::<f64>() / n;
-        let y = points.iter().map(|p| p.y).sum::<f64>() / n;
+        let labelled = || points.iter().filter(|p| p.is_labelled());
+        let n = labelled().count() as f64;
+        let x = labelled().map(|p| p.x).sum::<f64>() / n;
+        let y = labelled().map(|p| p.y).sum::<f64>() / n;
         let center = Point::new(x, y);
-        let square = points.iter().map(|p| p.distance(center).powi(2));
+        let square = labelled().map(|p| p.distance(center).powi(2));
         let radius = (square.sum::<f64>() / n).sqrt();
         (radius.is_finite() && radius > 0.0).then(|| {
             let place = |p: &Point| Point::new((p.x - x) / radius, (p.y - y) / radius);
             Self(points.iter().map(place).collect())
         })
+    }
+
+    /// With the points that are not labelled where `mean`, laid on the others, has them.
+    fn filled(points: &[Point], mean: &Self) -> Option<Self> {
+        if points.iter().all(|p| p.is_labelled()) {
+            return Self::of(points);
+        }
+        let known = |p: &Point, m: &Point| p.is_labelled() && m.is_labelled();
+        let known = || (points.iter().zip(&mean.0)).filter(|(p, m)| known(p, m));
+        let n = known().count() as f64;
+        let centre = |points: &mut dyn Iterator<Item = Point>| {
+            let sum = points.fold(Point::default(), |s, p| Point::new(s.x + p.x, s.y + p.y));
+            Point::new(sum.x / n, sum.y / n)
+        };
+        let from = centre(&mut known().map(|(_, m)| *m));
+        let to = centre(&mut known().map(|(p, _)| *p));
+        let (mut re, mut im, mut size) = (0.0, 0.0, 0.0);
+        for (p, m) in known() {
+            let (px, py, mx, my) = (p.x - to.x, p.y - to.y, m.x - from.x, m.y - from.y);
+            re += px * mx + py * my;
+            im += py * mx - px * my;
+            size += mx * mx + my * my;
+        }
+        let (re, im) = (re / size, im / size);
+        let place = |m: &Point| {
+            let (x, y) = (m.x - from.x, m.y - from.y);
+            Point::new(re * x - im * y + to.x, im * x + re * y + to.y)
+        };
+        let all = points.iter().zip(&mean.0);
+        let all: Vec<Point> = all
+            .map(|(p, m)| if p.is_labelled() { *p } else { place(m) })
+            .collect();
+        Self::of(&all)
     }
 
     /// The turn and size that lay this shape best on `mean`: as the complex number whose product with each point is its place.
@@ -134,26 +177,45 @@ impl Shape {
     }
 }
 
-/// The mean shape, of medians: a damaged face does not move it.
-fn mean_shape(shapes: &[(usize, Shape)]) -> Shape {
-    let points = shapes.first().map_or(0, |(_, shape)| shape.0.len());
+/// The mean shape, of medians: a damaged face does not move it. Of each point over the faces that have it labelled.
+fn mean_shape(faces: &[&[Point]]) -> Shape {
+    let points = faces.first().map_or(0, |face| face.len());
     let of_medians = |placed: &[Vec<Point>]| {
         let medians: Vec<Point> = (0..points)
             .into_par_iter()
             .map(|i| {
-                let of =
-                    |axis: fn(&Point) -> f64| median(placed.iter().map(|s| axis(&s[i])).collect());
+                let labelled = || placed.iter().map(|s| s[i]).filter(|p| p.is_labelled());
+                if labelled().next().is_none() {
+                    return Point::MISSING;
+                }
+                let of = |axis: fn(Point) -> f64| median(labelled().map(axis).collect());
                 Point::new(of(|p| p.x), of(|p| p.y))
             })
             .collect();
         Shape::of(&medians)
     };
     // Most faces are upright, so the first mean is taken as they stand.
-    let upright: Vec<Vec<Point>> = shapes.iter().map(|(_, s)| s.0.clone()).collect();
+    let upright: Vec<Vec<Point>> = (faces.iter())
+        .filter_map(|face| Some(Shape::of(face)?.0))
+        .collect();
     let mut mean = of_medians(&upright).unwrap_or_else(|| Shape(upright[0].clone()));
     for _ in 0..ROUNDS {
-        let placed: Vec<Vec<Point>> = (shapes.par_iter())
-            .map(|(_, shape)| shape.laid_on(&mean).collect())
+        let placed: Vec<Vec<Point>> = (faces.par_iter())
+            .filter_map(|face| {
+                let shape = Shape::filled(face, &mean)?;
+                let labelled = face.iter().zip(shape.laid_on(&mean));
+                Some(
+                    labelled
+                        .map(|(p, laid)| {
+                            if p.is_labelled() {
+                                laid
+                            } else {
+                                Point::MISSING
+                            }
+                        })
+                        .collect(),
+                )
+            })
             .collect();
         mean = of_medians(&placed).unwrap_or(mean);
     }
@@ -165,18 +227,21 @@ struct Fit {
     distance: f64,
     /// The distance with mirror pairs swapped; that of the face itself in a layout without pairs.
     swapped: f64,
-    /// For each point how far it is from the mean shape's.
+    /// For each point how far it is from the mean shape's; NaN where it is not labelled.
     offsets: Vec<f64>,
 }
 
 impl Fit {
-    fn of(shape: &Shape, mean: &Shape, layout: &Layout) -> Self {
+    fn of(shape: &Shape, landmarks: &[Point], mean: &Shape, layout: &Layout) -> Self {
         let swapped = Shape(layout.mirror.iter().map(|&i| shape.0[i]).collect());
         Self {
             distance: shape.distance(mean),
             swapped: swapped.distance(mean),
-            offsets: (shape.laid_on(mean).zip(&mean.0))
-                .map(|(p, m)| p.distance(*m))
+            offsets: (shape.laid_on(mean).zip(&mean.0).zip(landmarks))
+                .map(|((p, m), given)| match given.is_labelled() {
+                    true => p.distance(*m),
+                    false => f64::NAN,
+                })
                 .collect(),
         }
     }
@@ -190,7 +255,9 @@ struct Usual {
 }
 
 impl Usual {
-    fn of(values: Vec<f64>) -> Self {
+    /// Of the values that are there.
+    fn of(mut values: Vec<f64>) -> Self {
+        values.retain(|v| !v.is_nan());
         let middle = median(values.clone());
         Self {
             median: middle,

@@ -20,13 +20,15 @@ const STRIP: usize = 16;
 
 /// The edge maps of a face, `[edges, size / 4, size / 4]`, from landmarks in pixels of a `size` x `size` crop.
 ///
-/// Values are whole 64ths. `landmarks` must be a whole face of the edges' layout, and finite.
+/// Values are whole 64ths. `landmarks` must be a whole face of the edges' layout; an edge with a landmark that is not labelled is not drawn.
 pub fn edge_maps(landmarks: &[Point], edges: &[Edge], size: usize) -> Vec<f32> {
     let mut canvas = EdgeCanvas::new(size);
     let mut maps = Vec::with_capacity(edges.len() * canvas.masks.len());
     for edge in edges {
         let on_edge: Vec<Point> = edge.points.iter().map(|&i| landmarks[i]).collect();
-        canvas.draw(&curve(&on_edge, edge.closed), edge.closed);
+        if on_edge.iter().all(|p| p.is_labelled()) {
+            canvas.draw(&curve(&on_edge, edge.closed), edge.closed);
+        }
         canvas.take(&mut maps);
     }
     maps

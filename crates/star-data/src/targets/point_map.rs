@@ -20,7 +20,7 @@ pub struct PointProfiles {
 
 /// The profiles of landmarks in pixels of a `size` x `size` crop, for maps of `size / 4` cells a side.
 ///
-/// A landmark outside the crop makes its bump on the border (REFERENCE L2).
+/// A landmark outside the crop makes its bump on the border (REFERENCE L2); one that is not labelled makes none.
 pub fn point_profiles(landmarks: &[Point], size: usize) -> PointProfiles {
     profiles_with(landmarks, size, MAP_FACTOR, SIGMA)
 }
@@ -32,7 +32,7 @@ pub fn profiles_with(landmarks: &[Point], size: usize, factor: usize, sigma: f64
         rows: vec![0.0; landmarks.len() * cells],
         columns: vec![0.0; landmarks.len() * cells],
     };
-    for (i, p) in landmarks.iter().enumerate() {
+    for (i, p) in (landmarks.iter().enumerate()).filter(|(_, p)| p.is_labelled()) {
         let range = i * cells..(i + 1) * cells;
         fill(&mut profiles.rows[range.clone()], p.y, size, factor, sigma);
         fill(&mut profiles.columns[range], p.x, size, factor, sigma);

@@ -135,6 +135,10 @@ impl FaceSource for TsvFaces {
             .map_or_else(|| format!("face {index}"), |row| row.path.clone())
     }
 
+    fn hidden(&self, index: usize) -> Option<Vec<bool>> {
+        self.rows.get(index)?.occluded.clone()
+    }
+
     fn subsets(&self) -> Vec<(String, Vec<usize>)> {
         published_subsets(&self.rows, &self.layout)
     }

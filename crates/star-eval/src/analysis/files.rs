@@ -60,7 +60,7 @@ impl Analysis {
         }
         if !self.excluded.is_empty() {
             text += &format!(
-                "{} faces left out because their normaliser is zero: {}\n",
+                "{} faces left out because their normaliser is zero or not labelled: {}\n",
                 self.excluded.len(),
                 self.excluded.join(", ")
             );

@@ -200,17 +200,14 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Eva
         }
     }
 
-    let n = kept.len() as f64;
     let shape: Vec<Point> = (0..layout.points)
         .map(|i| {
-            let mut mean = Point::default();
-            for (face, frame) in kept.iter().zip(&frames) {
-                let p = frame.apply(face.annotated[i]);
-                mean = Point::new(mean.x + p.x / n, mean.y + p.y / n);
-            }
-            mean
+            let places = kept.iter().zip(&frames);
+            mean_point(places.map(|(face, frame)| frame.apply(face.annotated[i])))
         })
         .collect();
+    let labelled = kept.iter().flat_map(|face| &face.annotated);
+    let labelled = labelled.filter(|p| p.is_labelled()).count();
     let roles = roles(layout, &shape);
     let points: Vec<PointFigures> = (0..layout.points)
         .map(|i| {
@@ -239,7 +236,7 @@ pub fn analyze(faces: &[PredictedFace], layout: &Layout) -> Result<Analysis, Eva
         faces: kept.len(),
         excluded: left.iter().map(|face| face.name.clone()).collect(),
         non_finite: lost.iter().map(|face| face.name.clone()).collect(),
-        without_ellipse: kept.len() * layout.points - sights.len(),
+        without_ellipse: labelled - sights.len(),
         all: figures(sights.iter()),
         roles: by_role(&sights, &roles),
         parts: parts(&sights, &roles, &errors),
@@ -287,6 +284,9 @@ fn sight(face: &PredictedFace, frame: &Affine, index: usize, point: usize) -> Op
     let covariance = face.covariance[point].mapped(frame);
     let axes = covariance.axes();
     covariance.mahalanobis_squared(Point::default())?;
+    if !face.annotated[point].is_labelled() {
+        return None;
+    }
     let (p, a) = (
         frame.apply(face.predicted[point]),
         frame.apply(face.annotated[point]),
@@ -303,6 +303,16 @@ fn sight(face: &PredictedFace, frame: &Affine, index: usize, point: usize) -> Op
     })
 }
 
+/// Of those that are labelled.
+fn mean_point(points: impl Iterator<Item = Point>) -> Point {
+    let (mut sum, mut n) = (Point::default(), 0.0);
+    for p in points.filter(|p| p.is_labelled()) {
+        sum = Point::new(sum.x + p.x, sum.y + p.y);
+        n += 1.0;
+    }
+    Point::new(sum.x / n, sum.y / n)
+}
+
 /// Mean heatmap covariance of a point and covariance of its errors, both in the face's frame.
 fn spreads(faces: &[&PredictedFace], frames: &[Affine], i: usize) -> (Covariance, Covariance) {
     let n = faces.len() as f64;
@@ -317,11 +327,12 @@ fn spreads(faces: &[&PredictedFace], frames: &[Affine], i: usize) -> (Covariance
             frame.apply(face.predicted[i]),
             frame.apply(face.annotated[i]),
         );
-        errors.push(Point::new(a.x - p.x, a.y - p.y));
+        if a.is_labelled() {
+            errors.push(Point::new(a.x - p.x, a.y - p.y));
+        }
     }
-    let mean = errors.iter().fold(Point::default(), |m, e| {
-        Point::new(m.x + e.x / n, m.y + e.y / n)
-    });
+    let n = errors.len() as f64;
+    let mean = mean_point(errors.iter().copied());
     let mut error = Covariance::default();
     for e in errors {
         let (x, y) = (e.x - mean.x, e.y - mean.y);

@@ -15,11 +15,16 @@ pub(super) struct Similarity {
 }
 
 impl Similarity {
-    /// The similarity that takes `from` closest to `to` in the sum of squares; None where all points of `from` are one.
+    /// The similarity that takes `from` closest to `to` in the sum of squares of what both have labelled; None where all those points of
+    /// `from` are one.
     pub fn fit(from: &[Point], to: &[Point]) -> Option<Self> {
-        let (cf, ct) = (centre(from), centre(to));
+        let both = from.iter().zip(to);
+        let (from, to): (Vec<Point>, Vec<Point>) = both
+            .filter(|(f, t)| f.is_labelled() && t.is_labelled())
+            .unzip();
+        let (cf, ct) = (centre(&from), centre(&to));
         let (mut along, mut across, mut size) = (0.0, 0.0, 0.0);
-        for (f, t) in from.iter().zip(to) {
+        for (f, t) in from.iter().zip(&to) {
             let (fx, fy, tx, ty) = (f.x - cf.x, f.y - cf.y, t.x - ct.x, t.y - ct.y);
             along += fx * tx + fy * ty;
             across += fx * ty - fy * tx;
@@ -74,7 +79,6 @@ pub(super) fn mean_face(faces: &[&[Point]], norm: &Norm) -> Option<MeanFace> {
             distance > 0.0 && distance.is_finite()
         })
         .collect();
-    let mut mean = vec![Point::default(); points];
     let standing = faces
         .iter()
         .zip(&usable)
@@ -85,7 +89,7 @@ pub(super) fn mean_face(faces: &[&[Point]], norm: &Norm) -> Option<MeanFace> {
                 .map(|p| Point::new((p.x - c.x) * k, (p.y - c.y) * k))
                 .collect::<Vec<_>>()
         });
-    add_all(&mut mean, standing);
+    let mut mean = mean_of(points, standing);
     let mut from_image = Vec::new();
     for _ in 0..ROUNDS {
         normalise(&mut mean, norm)?;
@@ -98,9 +102,7 @@ pub(super) fn mean_face(faces: &[&[Point]], norm: &Norm) -> Option<MeanFace> {
             let s = (*s)?;
             Some(f.iter().map(|p| s.apply(*p)).collect::<Vec<_>>())
         });
-        let mut next = vec![Point::default(); points];
-        add_all(&mut next, aligned);
-        mean = next;
+        mean = mean_of(points, aligned);
     }
     normalise(&mut mean, norm)?;
     for (f, s) in faces.iter().zip(&mut from_image) {
@@ -112,13 +114,19 @@ pub(super) fn mean_face(faces: &[&[Point]], norm: &Norm) -> Option<MeanFace> {
     })
 }
 
-fn add_all(sum: &mut [Point], faces: impl Iterator<Item = Vec<Point>>) {
+/// The mean of each point over the faces that have it labelled; [`Point::MISSING`] where none has.
+fn mean_of(points: usize, faces: impl Iterator<Item = Vec<Point>>) -> Vec<Point> {
+    let mut sums = vec![(Point::default(), 0.0); points];
     for face in faces {
-        for (s, p) in sum.iter_mut().zip(face) {
-            s.x += p.x;
-            s.y += p.y;
+        for ((sum, n), p) in sums.iter_mut().zip(face) {
+            if p.is_labelled() {
+                *sum = Point::new(sum.x + p.x, sum.y + p.y);
+                *n += 1.0;
+            }
         }
     }
+    let mean = |(sum, n): (Point, f64)| Point::new(sum.x / n, sum.y / n);
+    sums.into_iter().map(mean).collect()
 }
 
 /// Puts the centre at the origin and makes the norm's distance 1; None where it has no length.
@@ -133,11 +141,13 @@ fn normalise(face: &mut [Point], norm: &Norm) -> Option<()> {
     Some(())
 }
 
+/// Of the points that are labelled.
 fn centre(points: &[Point]) -> Point {
-    let n = points.len() as f64;
+    let labelled = || points.iter().filter(|p| p.is_labelled());
+    let n = labelled().count() as f64;
     Point::new(
-        points.iter().map(|p| p.x).sum::<f64>() / n,
-        points.iter().map(|p| p.y).sum::<f64>() / n,
+        labelled().map(|p| p.x).sum::<f64>() / n,
+        labelled().map(|p| p.y).sum::<f64>() / n,
     )
 }
 

@@ -123,7 +123,7 @@ fn figures(comparison: &Comparison, files: &mut Files) -> String {
         remarks.push((
             "Left out".to_owned(),
             format!(
-                "faces whose normaliser is zero: {}",
+                "faces whose normaliser is zero or not labelled: {}",
                 comparison.left_out.join(", ")
             ),
         ));

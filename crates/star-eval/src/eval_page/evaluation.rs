@@ -25,6 +25,7 @@ use crate::{
     error::EvalError,
     evaluate::{Scores, SubsetScores},
     quantile::quantile,
+    visibility::VisibilityScores,
 };
 
 /// Faces shown of the worst and of the best.
@@ -227,6 +228,12 @@ fn figures(inputs: &Inputs, layout: &Layout, norm: &Norm) -> String {
                 percent(truth.across),
                 percent(truth.annotations)
             ),
+        ));
+    }
+    for (name, s) in (inputs.scores.visibility.iter()).flat_map(VisibilityScores::rows) {
+        meaning.push((
+            format!("{}{}", name[..1].to_uppercase(), &name[1..]),
+            format!("NME {} %, {} points", percent(s.nme), s.points),
         ));
     }
     let remarks = inputs.scores.remarks().into_iter();

@@ -52,7 +52,7 @@ pub(super) struct Measured {
     pub points: Vec<PointFigures>,
 }
 
-/// Measures the faces, leaving out those whose normaliser is zero and predicted points that are not finite. None if no face has a
+/// Measures the faces, leaving out those whose normaliser is zero, and points that are not labelled or whose prediction is not finite. None if no face has a
 /// normaliser.
 pub(super) fn measure(faces: &[PredictedFace], norm: &Norm) -> Option<Measured> {
     let annotated: Vec<&[Point]> = faces.iter().map(|f| &f.annotated[..]).collect();
@@ -75,7 +75,7 @@ fn point_figures(i: usize, faces: &[PredictedFace], mean: &MeanFace, norm: &Norm
             continue;
         };
         let (p, a) = (face.predicted[i], face.annotated[i]);
-        if !(p.x.is_finite() && p.y.is_finite()) {
+        if !(p.is_labelled() && a.is_labelled()) {
             continue;
         }
         errors.push(p.distance(a) / norm.distance(&face.annotated));

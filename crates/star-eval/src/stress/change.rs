@@ -92,6 +92,10 @@ impl FaceSource for Changed {
         Ok(face)
     }
 
+    fn hidden(&self, index: usize) -> Option<Vec<bool>> {
+        self.source.hidden(index)
+    }
+
     fn subsets(&self) -> Vec<(String, Vec<usize>)> {
         self.source.subsets()
     }

@@ -20,6 +20,7 @@ fn batch(golden: &Golden) -> Batch<B> {
     let images = input::<B>(golden, "train/image_u8_bhwc_bgr");
     let [count, ..] = images.dims();
     Batch {
+        labelled: None,
         images,
         landmarks: golden.tensor("train/label_landmarks"),
         truth: None,
