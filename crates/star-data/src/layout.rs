@@ -3,7 +3,7 @@
 //! A layout is a TOML file; the ones of the published benchmarks are compiled in. A new layout is a new file and no code.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     ops::Range,
     path::{Path, PathBuf},
 };
@@ -82,6 +82,8 @@ pub struct Layout {
     pub name: String,
     /// Number of landmarks, at least 2.
     pub points: usize,
+    /// What each landmark is called, where the file says; otherwise empty.
+    pub names: Vec<String>,
     /// Curves through the points, drawn as edge maps.
     pub edges: Vec<Edge>,
     /// For each landmark the one that takes its place in a mirrored image.
@@ -102,6 +104,8 @@ pub struct Layout {
 struct LayoutFile {
     name: Spanned<String>,
     points: Spanned<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    names: Option<Spanned<Vec<String>>>,
     threshold: Spanned<f64>,
     flip_offset: Spanned<f64>,
     // Not an array of 2: of a longer list `toml` takes the first two and drops the rest.
@@ -219,6 +223,8 @@ impl Layout {
                 format!("points is {points}; a layout has at most {MAX_POINTS}"),
             ));
         }
+        let names = file.names.map(|names| check_names(names, points));
+        let names = names.transpose()?.unwrap_or_default();
         if file.name.get_ref().trim().is_empty() {
             return Err(Complaint(
                 file.name.span(),
@@ -350,6 +356,7 @@ impl Layout {
         Ok(Self {
             name: file.name.into_inner(),
             points,
+            names,
             edges: file.edges.into_iter().map(Spanned::into_inner).collect(),
             mirror,
             norms: file
@@ -371,6 +378,7 @@ impl Layout {
         let file = LayoutFile {
             name: at(self.name.clone()),
             points: at(self.points),
+            names: (!self.names.is_empty()).then(|| at(self.names.clone())),
             threshold: at(self.threshold),
             flip_offset: at(self.flip_offset),
             mirror: (self.mirror.iter().enumerate())
@@ -423,6 +431,30 @@ impl Layout {
             .map(|&from| Point::new(base - points[from].x, points[from].y))
             .collect()
     }
+}
+
+fn check_names(names: Spanned<Vec<String>>, points: usize) -> Result<Vec<String>, Complaint> {
+    let span = names.span();
+    let names = names.into_inner();
+    if names.len() != points {
+        return Err(Complaint(
+            span,
+            format!(
+                "names has {} entries, but there are {points} points; name each of them, or leave names out",
+                names.len()
+            ),
+        ));
+    }
+    let mut seen = BTreeSet::new();
+    for (k, name) in names.iter().enumerate() {
+        if name.trim().is_empty() || !seen.insert(name.as_str()) {
+            return Err(Complaint(
+                span,
+                format!("point {k} is called `{name}`; each point has a name of its own"),
+            ));
+        }
+    }
+    Ok(names)
 }
 
 /// The 1-based lines of byte offsets that only grow: a text is gone through once, whatever is asked.

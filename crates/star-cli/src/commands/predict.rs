@@ -5,11 +5,13 @@ pub(super) mod document;
 mod done;
 pub(super) mod inputs;
 pub(super) mod item;
+mod label_files;
 mod names;
 mod output;
 mod raw_video;
 mod show;
 pub(super) mod stills;
+mod stream;
 mod video;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
@@ -121,7 +123,7 @@ pub struct Args {
     #[arg(help_heading = "Video", long, value_name = "WIDTHxHEIGHT", value_parser = raw_video::parse_size, conflicts_with_all = ["inputs", "annotations"])]
     raw_video: Option<FrameSize>,
 
-    /// Files for programs; several with commas. json and pts: one an image or face; jsonl and csv: one for all
+    /// Files for programs; several with commas. json, pts and labelme: one an image or face; the others: one for all
     #[arg(
         help_heading = "Results",
         long,
@@ -173,6 +175,22 @@ impl Args {
         if none && self.overlay.len() > 1 {
             return refuse("--overlay: `none` goes without other kinds");
         }
+        let labels = [
+            Format::Coco,
+            Format::Cvat,
+            Format::LabelStudio,
+            Format::Labelme,
+        ];
+        if self.raw_video.is_some() && labels.iter().any(|l| self.format.contains(l)) {
+            return refuse(
+                "--format: coco, cvat, label-studio and labelme name image files, and the frames of --raw-video are none. Write the frames as images first.",
+            );
+        }
+        if self.format.contains(&Format::Json) && self.format.contains(&Format::Labelme) {
+            return refuse(
+                "--format: json and labelme both write NAME.json; ask for one of them, or for jsonl",
+            );
+        }
         if none && !self.draw.is_empty() {
             return refuse(
                 "--draw says what is drawn on the images, and --overlay none asks for no images. Leave one of them out.",
@@ -209,6 +227,14 @@ enum Format {
     Csv,
     /// NAME.pts for each face, as iBUG writes them: pixels counted from 1
     Pts,
+    /// coco.json: keypoints. This and the next three are for correcting predictions; `prepare from` reads them back
+    Coco,
+    /// cvat.xml: skeletons, as "CVAT for images 1.1"
+    Cvat,
+    /// label_studio.json: tasks with predictions
+    LabelStudio,
+    /// NAME.json for each image, as labelme writes them
+    Labelme,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! `star prepare`
 
 mod custom;
+mod from;
 mod synth;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -26,6 +27,7 @@ Examples:
   star prepare 300w --root datasets/300w --out datasets/300w
   star train --config configs/300w-small.toml
   star prepare custom --root mine --out mine
+  star prepare from coco annotations.json --images images --out mine
   star prepare synth --faces 200 --out faces
 
 datasets/README.md says where each dataset comes from and how its folder looks.")]
@@ -45,6 +47,8 @@ enum Set {
     Cofw(Options),
     /// Landmarks of your own: images, points.csv or points.json, and layout.toml
     Custom(custom::CustomOptions),
+    /// Labels of another program (COCO, CVAT, Label Studio, labelme, dlib, DeepLabCut, .pts), as points.csv and layout.toml for `custom`
+    From(from::FromOptions),
     /// Synthetic faces, drawn here: images and annotation files without a dataset; the truth of each landmark is known
     Synth(synth::SynthOptions),
 }
@@ -74,7 +78,7 @@ impl Set {
         match self {
             Self::Ibug300w(options) | Self::Wflw(options) | Self::Cofw(options) => Some(options),
             Self::Custom(options) => Some(&options.common),
-            Self::Synth(_) => None,
+            Self::From(_) | Self::Synth(_) => None,
         }
     }
 }
@@ -108,6 +112,10 @@ pub fn run(args: Args) -> Result<ExitCode, CliError> {
         Set::Wflw(options) => prepare_wflw(&options.root, &options.out, &config(options)?)?,
         Set::Cofw(options) => prepare_cofw(&options.root, &options.out, &config(options)?)?,
         Set::Custom(options) => custom::run(options, config(&options.common)?)?,
+        Set::From(options) => {
+            from::run(options)?;
+            return Ok(ExitCode::SUCCESS);
+        }
         Set::Synth(options) => {
             synth::run(options)?;
             return Ok(ExitCode::SUCCESS);

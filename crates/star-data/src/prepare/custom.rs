@@ -13,6 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use self::row::{BadRow, Row, Table};
+pub(super) use self::{csv_file::Records, row::image_path};
 use super::{
     PrepareConfig,
     found::{self, Found},

@@ -9,6 +9,7 @@ mod cofw_mat;
 mod custom;
 mod found;
 mod ibug300w;
+mod labels;
 mod pts;
 mod report;
 mod wflw;
@@ -18,6 +19,9 @@ pub use cofw::prepare_cofw;
 pub use cofw_mat::{CofwFace, CofwMat, CofwSplit};
 pub use custom::{CustomConfig, PointsFile, find_points, parse_points, prepare_custom};
 pub use ibug300w::prepare_300w;
+pub use labels::{
+    ConvertConfig, ConvertReport, LabelFormat, Labels, Object, convert, parse_labels, read_labels,
+};
 pub use pts::{parse_pts, read_pts};
 pub use report::{Complaint, PrepareReport, SplitReport, Spread};
 pub use wflw::prepare_wflw;

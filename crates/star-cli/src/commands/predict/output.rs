@@ -2,7 +2,6 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +10,6 @@ use image::ImageFormat;
 use rayon::prelude::*;
 use star_data::{Covariance, Edge};
 use star_draw::{AnnotatedImage, Overlay};
-use star_files::AtomicFile;
 use star_infer::PreparedNet;
 
 use super::{
@@ -19,7 +17,9 @@ use super::{
     ahead::Ready,
     document::{Document, Shared, csv_header, csv_lines, pts},
     done::Done,
+    label_files::LabelFiles,
     names::Names,
+    stream::Stream,
 };
 use crate::error::{CliError, refuse_input, write_file};
 
@@ -42,13 +42,13 @@ pub struct Output<'a> {
     point_files: Names,
     jsonl: Stream,
     csv: Stream,
+    labels: LabelFiles,
 }
 
 impl<'a> Output<'a> {
     pub fn new<B: Backend>(args: &'a Args, trained: &PreparedNet<B>, weights: &Path) -> Self {
-        let stream = |format, name: &str| Stream {
-            path: args.format.contains(&format).then(|| args.out.join(name)),
-            file: None,
+        let stream = |format, name: &str| {
+            Stream::new(args.format.contains(&format).then(|| args.out.join(name)))
         };
         Self {
             args,
@@ -58,6 +58,7 @@ impl<'a> Output<'a> {
             point_files: Names::default(),
             jsonl: stream(Format::Jsonl, "predictions.jsonl"),
             csv: stream(Format::Csv, "predictions.csv"),
+            labels: LabelFiles::new(args, &trained.layout, &trained.provenance),
         }
     }
 
@@ -97,6 +98,7 @@ impl<'a> Output<'a> {
             let points = self.shared.points;
             self.csv
                 .append(|| csv_header(points), || Ok(csv_lines(done)))?;
+            self.labels.append(done, self.args)?;
         }
         let failed = failed.into_iter().filter_map(Result::err).map(Err);
         Ok(written.into_iter().chain(failed).collect())
@@ -108,7 +110,8 @@ impl<'a> Output<'a> {
     /// When they cannot be written.
     pub fn finish(self) -> Result<(), CliError> {
         self.jsonl.finish()?;
-        self.csv.finish()
+        self.csv.finish()?;
+        self.labels.finish()
     }
 
     fn files(&mut self, done: &Done) -> Files {
@@ -136,6 +139,10 @@ impl<'a> Output<'a> {
         };
         if self.args.format.contains(&Format::Json) {
             let document = Document::new(done, &self.shared).to_json()?;
+            write_file(&path(&files.name, "json"), document.as_bytes())?;
+        }
+        if self.args.format.contains(&Format::Labelme) {
+            let document = self.labels.labelme(done)?;
             write_file(&path(&files.name, "json"), document.as_bytes())?;
         }
         for (face, name) in done.faces.iter().zip(&files.points) {
@@ -203,42 +210,4 @@ struct Files {
     name: String,
     /// One a face.
     points: Vec<String>,
-}
-
-/// A file that grows beside its place and is moved there when it is whole.
-struct Stream {
-    /// None if it was not asked for.
-    path: Option<PathBuf>,
-    file: Option<AtomicFile>,
-}
-
-impl Stream {
-    /// Appends a text; the first time also `header`. Written through, so that a long run can be watched.
-    fn append(
-        &mut self,
-        header: impl FnOnce() -> String,
-        text: impl FnOnce() -> Result<String, CliError>,
-    ) -> Result<(), CliError> {
-        let Some(path) = &self.path else {
-            return Ok(());
-        };
-        let fail = |e| CliError::io(path, e);
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                refuse_input(path)?;
-                let mut file = AtomicFile::create(path).map_err(fail)?;
-                file.write_all(header().as_bytes()).map_err(fail)?;
-                self.file.insert(file)
-            }
-        };
-        file.write_all(text()?.as_bytes()).map_err(fail)
-    }
-
-    fn finish(self) -> Result<(), CliError> {
-        match (self.path, self.file) {
-            (Some(path), Some(file)) => file.commit().map_err(|e| CliError::io(&path, e)),
-            _ => Ok(()),
-        }
-    }
 }

@@ -2,8 +2,11 @@
 
 mod records;
 
-use self::records::{Record, Records};
-use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
+use self::records::Record;
+pub use self::records::Records;
+use super::row::{
+    BadRow, Row, Table, Visibility, group, image_path, pixel, points_of, shorten, visibility,
+};
 use crate::{
     layout::{Layout, Lines},
     point::Point,
@@ -19,7 +22,8 @@ const OTHER_COLUMNS: usize = 500;
 /// When the header does not name the columns that the layout needs.
 pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
     let limit = 2 * layout.points + OTHER_COLUMNS;
-    let mut records = Records::new(text, limit);
+    let separator = separator(text);
+    let mut records = Records::new(text, limit, separator);
     let mut columns: Option<Columns> = None;
     let mut table = Table::default();
     let mut lines = Lines::of(text);
@@ -49,7 +53,10 @@ pub(super) fn read(text: &str, layout: &Layout) -> Result<Table, BadRow> {
                     points_of(layout)
                 )));
             }
-            None => columns = Some(Columns::of(&record, layout).map_err(bad)?),
+            None => {
+                let found = Columns::of(&record, layout, separator != b',');
+                columns = Some(found.map_err(bad)?);
+            }
             Some(columns) => table.push(columns.row(&record, line).map_err(bad))?,
         }
     }
@@ -62,6 +69,10 @@ struct Columns {
     names: Vec<String>,
     image: usize,
     points: Vec<[usize; 2]>,
+    /// For each point the column of its visibility, where there is one.
+    visibility: Vec<Option<usize>>,
+    /// Numbers have a decimal comma, as they may where commas do not separate the columns.
+    decimal_comma: bool,
     split: Option<usize>,
     group: Option<usize>,
     face_box: Option<[usize; 4]>,
@@ -69,7 +80,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(header: &Record, layout: &Layout) -> Result<Self, String> {
+    fn of(header: &Record, layout: &Layout, decimal_comma: bool) -> Result<Self, String> {
         let names: Vec<String> = header.fields().map(str::to_string).collect();
         let mut missing: Vec<String> = Vec::new();
         let mut find = |name: String| {
@@ -113,7 +124,11 @@ impl Columns {
         }
         let split = names.iter().position(|name| name == "split");
         let group = names.iter().position(|name| name == "group");
+        let visibility: Vec<Option<usize>> = (0..layout.points)
+            .map(|k| names.iter().position(|name| *name == format!("v{k}")))
+            .collect();
         let mut used: Vec<usize> = points.iter().flatten().copied().collect();
+        used.extend(visibility.iter().flatten());
         used.push(image);
         used.extend(split);
         used.extend(group);
@@ -126,6 +141,8 @@ impl Columns {
             names,
             image,
             points,
+            visibility,
+            decimal_comma,
             split,
             group,
             face_box,
@@ -150,20 +167,30 @@ impl Columns {
                     "{name} is empty; a point has both numbers, or neither where it is not labelled"
                 ));
             }
-            let value = text
-                .parse()
-                .map_err(|_| format!("{name} is `{}`, which is no number", shorten(text)))?;
+            let value = match self.decimal_comma {
+                true => text.replacen(',', ".", 1).parse(),
+                false => text.parse(),
+            };
+            let value =
+                value.map_err(|_| format!("{name} is `{}`, which is no number", shorten(text)))?;
             pixel(value, name)
         };
         let image = image_path(field(self.image))?;
         let mut points = Vec::with_capacity(self.points.len());
-        for &[x, y] in &self.points {
-            points.push(match (field(x), field(y)) {
-                ("", "") => Point::MISSING,
+        let mut hidden = vec![false; self.points.len()];
+        for (k, (&[x, y], &v)) in self.points.iter().zip(&self.visibility).enumerate() {
+            let seen = v.map_or(Ok(None), |v| visibility(field(v), k))?;
+            let empty = field(x).is_empty() && field(y).is_empty();
+            points.push(match seen {
+                Some(Visibility::NotLabelled) => Point::MISSING,
+                None if empty => Point::MISSING,
                 _ => Point::new(number(x)?, number(y)?),
             });
+            hidden[k] = seen == Some(Visibility::Hidden);
         }
+        let told = self.visibility.iter().any(Option::is_some);
         let face_box = match self.face_box {
+            Some(columns) if columns.iter().all(|&c| field(c).is_empty()) => None,
             Some([x, y, w, h]) => Some([number(x)?, number(y)?, number(w)?, number(h)?]),
             None => None,
         };
@@ -171,7 +198,7 @@ impl Columns {
             line,
             image,
             points,
-            hidden: None,
+            hidden: told.then_some(hidden),
             group: match self.group {
                 Some(column) => group(field(column))?,
                 None => None,
@@ -182,9 +209,22 @@ impl Columns {
     }
 }
 
-/// The k of `xk` and `yk`.
+/// What separates the columns: whichever of comma, semicolon and tab the first line has most of.
+fn separator(text: &str) -> u8 {
+    let header = text.trim_start().lines().next().unwrap_or_default();
+    let count = |c: u8| header.bytes().filter(|&b| b == c).count();
+    let mut best = b',';
+    for other in [b';', b'\t'] {
+        if count(other) > count(best) {
+            best = other;
+        }
+    }
+    best
+}
+
+/// The k of `xk`, `yk` and `vk`.
 fn point_number(name: &str) -> Option<usize> {
-    let digits = name.strip_prefix(['x', 'y'])?;
+    let digits = name.strip_prefix(['x', 'y', 'v'])?;
     digits.parse().ok()
 }
 
@@ -203,11 +243,7 @@ fn explain(missing: &[String], names: &[String], layout: &Layout) -> String {
         last = layout.points - 1
     );
     let is = |name: &str| names.iter().any(|n| n == name);
-    if let [only] = names
-        && let Some(separator) = [';', '\t'].into_iter().find(|&c| only.contains(c))
-    {
-        text += &format!("; the columns are separated by {separator:?}: save the file with commas");
-    } else if is("x1") && !is("x0") {
+    if is("x1") && !is("x0") {
         text += "; points are counted from 0";
     }
     text

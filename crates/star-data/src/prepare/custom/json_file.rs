@@ -1,4 +1,5 @@
-//! Points as a list of `{"image": "a.jpg", "points": [[x, y], ...], "split": "train", "group": "video 1", "box": [x, y, w, h]}`.
+//! Points as a list of `{"image": "a.jpg", "points": [[x, y], ...], "visibility": [2, ...], "split": "train", "group": "video 1",
+//! "box": [x, y, w, h]}`; the last four are optional.
 
 mod item;
 
@@ -8,7 +9,9 @@ use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Error};
 
 use self::item::{Item, OtherKeys};
-use super::row::{BadRow, Row, Table, group, image_path, pixel, points_of, shorten};
+use super::row::{
+    BadRow, Row, Table, Visibility, group, image_path, pixel, points_of, shorten, visibility,
+};
 use crate::{
     error::{plain_words, shorten_message},
     layout::{Layout, Lines},
@@ -73,9 +76,30 @@ fn row(
             points_of(layout)
         )));
     }
+    if let Some(flags) = &item.visibility
+        && flags.len() != layout.points
+    {
+        return Err(bad(format!(
+            "{} flags of visibility, but {}",
+            flags.len(),
+            points_of(layout)
+        )));
+    }
     let mut points = Vec::with_capacity(layout.points);
+    let mut hidden = item.visibility.as_ref().map(|_| vec![false; layout.points]);
     for (k, point) in item.points.first.iter().enumerate() {
-        let Some([x, y]) = *point else {
+        let flag = item.visibility.as_ref().and_then(|flags| flags.get(k));
+        let seen = flag.map_or(Ok(None), |flag| visibility(&flag.to_string(), k));
+        let seen = seen.map_err(bad)?;
+        if let Some(hidden) = &mut hidden {
+            hidden[k] = seen == Some(Visibility::Hidden);
+        }
+        let (Some([x, y]), false) = (*point, seen == Some(Visibility::NotLabelled)) else {
+            if matches!(seen, Some(Visibility::Hidden | Visibility::Visible)) {
+                return Err(bad(format!(
+                    "point {k} is null, but its visibility is not 0; give its place, or 0"
+                )));
+            }
             points.push(Point::MISSING);
             continue;
         };
@@ -91,7 +115,7 @@ fn row(
         line,
         image: image_path(&item.image).map_err(bad)?,
         points,
-        hidden: None,
+        hidden,
         group: group(item.group.as_deref().unwrap_or_default()).map_err(bad)?,
         split: item.split,
         face_box: item.face_box,

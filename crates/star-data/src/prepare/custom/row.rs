@@ -77,7 +77,7 @@ impl Table {
 }
 
 /// An image's path as annotation files can hold it.
-pub(super) fn image_path(text: &str) -> Result<String, String> {
+pub(in crate::prepare) fn image_path(text: &str) -> Result<String, String> {
     let path = text.replace('\\', "/");
     if path.trim().is_empty() {
         return Err("image is empty; name the image file".into());
@@ -99,6 +99,30 @@ pub(super) fn group(text: &str) -> Result<Option<String>, String> {
     }
     check_group(group).map_err(|e| e.to_string())?;
     Ok(Some(group.to_string()))
+}
+
+/// COCO's flags: 0, 1 and 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Visibility {
+    NotLabelled,
+    Hidden,
+    Visible,
+}
+
+/// A flag as written; an empty one leaves it to the coordinates.
+pub(super) fn visibility(text: &str, point: usize) -> Result<Option<Visibility>, String> {
+    Ok(Some(match text {
+        "" => return Ok(None),
+        "0" => Visibility::NotLabelled,
+        "1" => Visibility::Hidden,
+        "2" => Visibility::Visible,
+        _ => {
+            return Err(format!(
+                "the visibility of point {point} is `{}`; it is 2 (visible), 1 (hidden) or 0 (not labelled)",
+                shorten(text)
+            ));
+        }
+    }))
 }
 
 /// A number that can be a place in an image; `what` is what the file calls it.

@@ -1,6 +1,6 @@
 //! The records of a CSV file, one at a time, in memory that does not grow with the number of columns.
 
-use csv_core::{ReadRecordResult, Reader};
+use csv_core::{ReadRecordResult, Reader, ReaderBuilder};
 
 /// Goes through a text.
 pub struct Records<'a> {
@@ -27,11 +27,11 @@ pub struct Record<'r> {
 
 impl<'a> Records<'a> {
     /// Records of up to `limit` fields, others are counted only.
-    pub fn new(text: &'a str, limit: usize) -> Self {
+    pub fn new(text: &'a str, limit: usize, separator: u8) -> Self {
         Self {
             text,
             at: 0,
-            reader: Reader::new(),
+            reader: ReaderBuilder::new().delimiter(separator).build(),
             buffer: vec![0; 1024],
             ends: vec![0; limit],
         }
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     fn all(text: &str, limit: usize) -> Vec<(usize, usize, Vec<String>)> {
-        let mut records = Records::new(text, limit);
+        let mut records = Records::new(text, limit, b',');
         let mut found = Vec::new();
         while let Some(record) = records.read() {
             let fields = record.fields().map(str::to_string).collect();

@@ -10,12 +10,14 @@ use serde::{
 use crate::layout::MAX_POINTS;
 
 /// The keys that are asked for.
-const KEYS: [&str; 5] = ["image", "points", "split", "group", "box"];
+const KEYS: [&str; 6] = ["image", "points", "visibility", "split", "group", "box"];
 
 #[derive(Deserialize)]
 pub struct Item {
     pub image: String,
     pub points: Points,
+    /// For each point 2, 1 or 0 as COCO has it.
+    pub visibility: Option<Vec<u8>>,
     pub split: Option<String>,
     pub group: Option<String>,
     #[serde(rename = "box")]
