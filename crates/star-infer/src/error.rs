@@ -19,14 +19,6 @@ pub enum InferError {
         /// What is wrong with it, and what to do.
         what: String,
     },
-    /// The weights are of another network than the one asked for.
-    #[error("the weights are of another network.\nThe file: {found}\nAsked for: {expected}")]
-    OtherNetwork {
-        /// The network of the file.
-        found: String,
-        /// The network asked for.
-        expected: String,
-    },
     /// The face detector failed.
     #[error("the face detector failed: {0}")]
     Detector(String),

@@ -198,26 +198,17 @@ impl<B: Backend> TrainedNet<B> {
         }
     }
 
-    /// The network, if it is the one that a recipe describes.
-    ///
-    /// # Errors
-    /// A network of another shape or layout.
-    pub fn net_for(
-        self,
-        config: &StarNetConfig,
-        layout: &Layout,
-    ) -> Result<StarNet<B>, InferError> {
+    /// Whether all of it can be taken for a network of this shape and layout: whatever the input size, and points of the same names where
+    /// both layouts have names.
+    pub fn is_for(&self, config: &StarNetConfig, layout: &Layout) -> bool {
         let same = StarNetConfig {
             input_size: config.input_size,
             ..self.config.clone()
         };
-        if same.to_string() != config.to_string() || self.layout.points != layout.points {
-            return Err(InferError::OtherNetwork {
-                found: self.config.to_string(),
-                expected: config.to_string(),
-            });
-        }
-        Ok(self.net)
+        let unnamed = self.layout.names.is_empty() || layout.names.is_empty();
+        same.to_string() == config.to_string()
+            && self.layout.points == layout.points
+            && (unnamed || self.layout.names == layout.names)
     }
 }
 

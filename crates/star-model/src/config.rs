@@ -80,7 +80,7 @@ impl StarNetConfig {
             ));
         }
         if self.aam && self.edges.is_empty() {
-            return fail("aam is on but there are no edges".into());
+            return fail("aam is on but there are no edges: give the layout [[edges]], or set model.aam = false".into());
         }
         for (e, edge) in self.edges.iter().enumerate() {
             if let Some(point) = edge.iter().find(|&&point| point >= self.points) {

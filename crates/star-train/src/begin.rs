@@ -1,10 +1,13 @@
 //! How a run begins: anew, or where it stopped.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use burn::{module::AutodiffModule, tensor::backend::AutodiffBackend};
 
-use star_infer::weights_file::read_weights;
+use star_infer::{
+    Pretrained,
+    weights_file::{TrainedNet, read_weights},
+};
 
 use crate::{
     checkpoint,
@@ -16,6 +19,7 @@ use crate::{
     selection::evaluate,
     setup::Setup,
     state::{Position, TrainState, adam},
+    transfer::transfer,
 };
 
 /// A new run in this folder, or the rest of an old one.
@@ -37,7 +41,7 @@ pub(crate) fn begin<B: AutodiffBackend>(
 ) -> Result<(RunDir, TrainState<B>), TrainError> {
     if !start.resume {
         // Weights that do not fit are refused before there is a run folder.
-        let state = fresh_state(setup)?;
+        let state = fresh_state(setup, observer)?;
         let run = RunDir::create(&start.folder, setup.recipe, &start.launch)?;
         return first_figures(setup, run, state, observer);
     }
@@ -45,7 +49,7 @@ pub(crate) fn begin<B: AutodiffBackend>(
     let Some(newest) = checkpoint::newest(&run, observer)? else {
         observer
             .message("the run stopped before its first checkpoint; it starts from its beginning");
-        let state = fresh_state(setup)?;
+        let state = fresh_state(setup, observer)?;
         run.keep_launch(&start.launch)?;
         run.go_back_to(&state.position, observer)?;
         return first_figures(setup, run, state, observer);
@@ -72,12 +76,24 @@ fn first_figures<B: AutodiffBackend>(
     Ok((run, state))
 }
 
-fn fresh_state<B: AutodiffBackend>(setup: &Setup<B>) -> Result<TrainState<B>, TrainError> {
+fn fresh_state<B: AutodiffBackend>(
+    setup: &Setup<B>,
+    observer: &mut dyn Observer,
+) -> Result<TrainState<B>, TrainError> {
     let (recipe, device) = (setup.recipe, setup.device());
+    let fresh = || init_weights(setup.config.init::<B>(device), recipe.seed);
     let net = if recipe.model.init.as_os_str().is_empty() {
-        init_weights(setup.config.init::<B>(device), recipe.seed)?
+        fresh()?
     } else {
-        read_weights::<B>(&recipe.model.init, device)?.net_for(&setup.config, &setup.layout)?
+        let old = init_file::<B>(&recipe.model.init, device)?;
+        let same = recipe.model.init_points.is_empty() && old.is_for(&setup.config, &setup.layout);
+        if same {
+            old.net
+        } else {
+            let (net, told) = transfer(fresh()?, &setup.layout, &old, &recipe.model)?;
+            observer.message(&told);
+            net
+        }
     };
     Ok(TrainState {
         ema: net.valid(),
@@ -86,4 +102,16 @@ fn fresh_state<B: AutodiffBackend>(setup: &Setup<B>) -> Result<TrainState<B>, Tr
         best: None,
         position: Position::default(),
     })
+}
+
+/// The weights of a file, or those that ship under this name.
+fn init_file<B: AutodiffBackend>(
+    path: &Path,
+    device: &B::Device,
+) -> Result<TrainedNet<B>, TrainError> {
+    let shipped = Pretrained::Ibug68Small;
+    if path == Path::new(shipped.name()) && !path.exists() {
+        return Ok(shipped.read(device)?);
+    }
+    Ok(read_weights(path, device)?)
 }

@@ -56,6 +56,7 @@ mod setup;
 mod speed;
 pub mod state;
 pub mod train;
+mod transfer;
 
 pub use epoch_record::EpochRecord;
 pub use error::TrainError;

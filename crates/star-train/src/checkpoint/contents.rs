@@ -165,13 +165,14 @@ impl Contents {
 
 /// Keys that decide nothing that a stopped run has already begun: where things are, how they are computed, and what comes later.
 fn may_change(key: &str) -> bool {
-    const FREE: [&str; 19] = [
+    const FREE: [&str; 20] = [
         "name",
         "layout",
         "data.train",
         "data.test",
         "data.images",
         "model.init",
+        "model.init_points",
         "train.epochs",
         "train.learning_rate",
         "train.schedule",

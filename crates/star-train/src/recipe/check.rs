@@ -79,6 +79,11 @@ impl Recipe {
             star_eval::metrics::check_threshold(self.eval.threshold)
                 .map_err(|e| TrainError::Recipe(format!("eval.threshold = {e}")))?;
         }
+        if self.model.init.as_os_str().is_empty() && !self.model.init_points.is_empty() {
+            return refuse(
+                "model.init_points says which points of model.init these are, and there is no model.init: name its weights, or leave it out".into(),
+            );
+        }
         if !(0.0..1.0).contains(&self.data.held_out) {
             return refuse(format!(
                 "data.held_out = {}: must be a fraction from 0 up to (not with) 1",

@@ -55,8 +55,10 @@ pub struct ModelRecipe {
     pub coord: bool,
     /// Anisotropic attention: point and edge heatmaps mask the landmark heatmaps (ADNet).
     pub aam: bool,
-    /// Weights to start from (safetensors); empty for none.
+    /// Weights to start from (safetensors), or the name of a network that ships; empty for none. Of another network what fits is taken.
     pub init: PathBuf,
+    /// Pairs of a point of this layout and the one of `init` that its heads are taken from; without any, points are known by name.
+    pub init_points: Vec<Vec<usize>>,
 }
 
 /// What is minimised: `sum over stacks of 2^i / 2^(n-1) * (landmarks + point_weight * points + edge_weight * edges)`.
@@ -185,6 +187,7 @@ impl Default for ModelRecipe {
             coord: true,
             aam: true,
             init: PathBuf::new(),
+            init_points: Vec::new(),
         }
     }
 }
