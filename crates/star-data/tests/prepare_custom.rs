@@ -240,7 +240,11 @@ fn a_point_may_be_hidden() {
         row(1).replace(",50,20", ",,") + ",2,,",
         row(2) + ",,,",
     ];
-    let report = scratch.prepare(&scratch.config("points.csv", &table(&header, &wrong)));
+    let config = CustomConfig {
+        test_fraction: Some(0.0),
+        ..scratch.config("points.csv", &table(&header, &wrong))
+    };
+    let report = scratch.prepare(&config);
     assert_says(&told(&report)[0], &["visibility of point 2 is `3`"]);
     assert_says(&told(&report)[1], &["x2 is empty"]);
 }

@@ -316,6 +316,9 @@ fn layout_text(
     if mirror.is_empty() {
         notes.push("no mirror pairs are known: write them to `mirror` of the layout, or train with augment.flip = 0".into());
     }
+    if curves.is_empty() {
+        notes.push("no lines between points are known: write them to `[[edges]]` of the layout, or train with model.aam = false".into());
+    }
     notes.push(format!(
         "errors are divided by the distance of `{}` and `{}` ({far}); `norms` of the layout says so",
         names[left], names[right]
