@@ -22,9 +22,9 @@ use std::{
 };
 
 use star_data::{
-    DataError, Layout,
+    DataError, Layout, Point,
     decode::{MAX_PIXELS, decode_reporting},
-    prepare::{CofwMat, CofwSplit, parse_points, parse_pts},
+    prepare::{CofwMat, CofwSplit, LabelFormat, parse_labels, parse_points, parse_pts},
     tsv::parse_tsv,
 };
 use structured::{NUMBERS, Random, WORDS};
@@ -43,13 +43,16 @@ const LONGEST_MESSAGE: usize = 4_000;
 /// What messages must call the file.
 const NAME: &str = "some file";
 
+/// Damages a file in the terms of its format.
+type Damage = fn(&[u8], &mut Random) -> Vec<u8>;
+
 /// A reader, good files for it, and what its refusals must look like.
 struct Kind {
     name: &'static str,
     good: Vec<Vec<u8>>,
     read: fn(&[u8]) -> Result<(), DataError>,
     says_where: fn(&DataError, &[u8]) -> bool,
-    damage: fn(&[u8], &mut Random) -> Vec<u8>,
+    damage: Damage,
     /// What reading may take, beside what any file's may: so many times the file, and for images the pixels.
     memory: fn(usize) -> usize,
 }
@@ -61,14 +64,15 @@ fn cofw29() -> &'static Layout {
     &LAYOUT
 }
 
+/// Or without a label, which is NaN in both coordinates.
+fn in_an_image(p: &Point) -> bool {
+    p.same(Point::MISSING) || p.x.abs() <= 1e6 && p.y.abs() <= 1e6
+}
+
 fn tsv(bytes: &[u8]) -> Result<(), DataError> {
     for row in parse_tsv(bytes, Path::new(NAME), cofw29())? {
         assert_eq!(row.landmarks.len(), 29);
-        assert!(
-            row.landmarks
-                .iter()
-                .all(|p| p.x.abs() <= 1e6 && p.y.abs() <= 1e6)
-        );
+        assert!(row.landmarks.iter().all(in_an_image));
         assert!(row.crop.scale > 0.0 && row.crop.scale.is_finite());
         assert!(row.occluded.is_none_or(|flags| flags.len() == 29));
     }
@@ -157,7 +161,7 @@ fn points(bytes: &[u8], name: &str) -> Result<(), DataError> {
     let file = parse_points(bytes, Path::new(name), cofw29())?;
     for face in &file.faces {
         assert_eq!(face.len(), 29);
-        assert!(face.iter().all(|p| p.x.abs() <= 1e6 && p.y.abs() <= 1e6));
+        assert!(face.iter().all(in_an_image));
     }
     let lines = 1 + bytes.iter().filter(|&&b| b == b'\n').count();
     for (line, reason) in &file.skipped {
@@ -173,6 +177,21 @@ fn csv(bytes: &[u8]) -> Result<(), DataError> {
 
 fn json(bytes: &[u8]) -> Result<(), DataError> {
     points(bytes, "some file.json")
+}
+
+/// As many points as names in every object, and lines between points that are there.
+fn labels(format: LabelFormat, bytes: &[u8]) -> Result<(), DataError> {
+    let labels = parse_labels(format, bytes, Path::new(NAME), None)?;
+    let points = labels.names.len();
+    for object in &labels.objects {
+        assert_eq!((object.points.len(), object.hidden.len()), (points, points));
+        assert!(object.points.iter().all(in_an_image));
+    }
+    assert!(labels.bones.iter().flatten().all(|&p| p < points));
+    for complaint in &labels.skipped {
+        assert!(complaint.reason.len() < LONGEST_MESSAGE, "{complaint}");
+    }
+    Ok(())
 }
 
 /// Two faces with splits and boxes, one of them quoted, and a column of another program.
@@ -206,6 +225,17 @@ fn toml_tree(size: usize) -> usize {
     128 * size
 }
 
+/// Labels: a tree of XML's elements and attributes, and every object with a place for each name that the file has.
+fn label_tree(size: usize) -> usize {
+    64 * size
+}
+
+/// The same, and where the cells of a row end, for as many as a row may have.
+fn wide_table(size: usize) -> usize {
+    const CELLS: usize = 3 * 4096 + 3;
+    64 * size + CELLS * size_of::<usize>()
+}
+
 /// Numbers that are packed, as much as packing allows: as they are, and as an image.
 fn unpacked(size: usize) -> usize {
     2 * 1_100 * size
@@ -226,6 +256,72 @@ fn kinds() -> Vec<Kind> {
         damage,
         memory,
     };
+    type Read = fn(&[u8]) -> Result<(), DataError>;
+    let of_programs: [(&str, &str, Read, Damage); 9] = [
+        (
+            "coco",
+            "coco.json",
+            |b| labels(LabelFormat::Coco, b),
+            structured::json,
+        ),
+        (
+            "coco of datumaro",
+            "coco_datumaro.json",
+            |b| labels(LabelFormat::Coco, b),
+            structured::json,
+        ),
+        (
+            "label studio",
+            "label_studio.json",
+            |b| labels(LabelFormat::LabelStudio, b),
+            structured::json,
+        ),
+        (
+            "labelme",
+            "labelme/clip 2/\u{e9}.json",
+            |b| labels(LabelFormat::Labelme, b),
+            structured::json,
+        ),
+        (
+            "cvat",
+            "cvat.xml",
+            |b| labels(LabelFormat::Cvat, b),
+            structured::xml,
+        ),
+        (
+            "cvat skeleton",
+            "cvat_skeleton.xml",
+            |b| labels(LabelFormat::Cvat, b),
+            structured::xml,
+        ),
+        (
+            "dlib",
+            "dlib.xml",
+            |b| labels(LabelFormat::Dlib, b),
+            structured::xml,
+        ),
+        (
+            "deeplabcut",
+            "deeplabcut.csv",
+            |b| labels(LabelFormat::DeepLabCut, b),
+            structured::csv,
+        ),
+        (
+            "deeplabcut, several",
+            "deeplabcut_several.csv",
+            |b| labels(LabelFormat::DeepLabCut, b),
+            structured::csv,
+        ),
+    ];
+    let of_programs = of_programs.map(|(name, path, read, damage)| {
+        let good = vec![file(&format!("labels/{path}"))];
+        let memory = if path.ends_with("csv") {
+            wide_table
+        } else {
+            label_tree
+        };
+        kind(name, good, read, names_a_line, damage, memory)
+    });
     let layouts: Vec<Vec<u8>> = Layout::builtin_names()
         .map(|name| file(&format!("../../../configs/layouts/{name}.toml")))
         .collect();
@@ -240,7 +336,7 @@ fn kinds() -> Vec<Kind> {
         .collect();
     names.sort();
     let images = names.iter().map(|name| std::fs::read(name).expect("image"));
-    vec![
+    let own = vec![
         kind(
             "tsv",
             vec![good_tsv()],
@@ -297,7 +393,8 @@ fn kinds() -> Vec<Kind> {
             structured::image,
             pixels,
         ),
-    ]
+    ];
+    own.into_iter().chain(of_programs).collect()
 }
 
 const LETTERS: &[u8] = b"0123456789.,-+eE\t\n {}[]\"=\0\xff";

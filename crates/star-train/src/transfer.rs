@@ -48,13 +48,17 @@ pub(crate) fn transfer<B: Backend>(
     let file = recipe.init.display();
     let (new, was) = (fresh.config(), &old.config);
     for (key, here, there) in [
-        ("model.channels", new.channels, was.channels),
-        ("model.stem", new.stem, was.stem),
-        ("model.coord (1: true)", new.coord.into(), was.coord.into()),
+        (
+            "channels",
+            new.channels.to_string(),
+            was.channels.to_string(),
+        ),
+        ("stem", new.stem.to_string(), was.stem.to_string()),
+        ("coord", new.coord.to_string(), was.coord.to_string()),
     ] {
         if here != there {
             return Err(TrainError::Recipe(format!(
-                "model.init: the network of {file} has {key} = {there}, not {here}, so that nothing of it fits; set it to {there}"
+                "model.init: the network of {file} has model.{key} = {there}, not {here}, so that nothing of it fits; set it to {there}"
             )));
         }
     }

@@ -13,7 +13,10 @@ use std::{
 use rayon::prelude::*;
 
 use self::row::{BadRow, Row, Table};
-pub(super) use self::{csv_file::Records, row::image_path};
+pub(super) use self::{
+    csv_file::Records,
+    row::{MAX_UNUSABLE, image_path, shorten},
+};
 use super::{
     PrepareConfig,
     found::{self, Found},

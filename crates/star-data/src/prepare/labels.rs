@@ -27,7 +27,10 @@ use std::{
 
 pub use convert::{ConvertConfig, ConvertReport, convert};
 
-use super::report::Complaint;
+use super::{
+    custom::{MAX_UNUSABLE, shorten},
+    report::Complaint,
+};
 use crate::{
     error::DataError,
     layout::MAX_POINTS,
@@ -122,15 +125,17 @@ pub fn read_labels(
     source: &Path,
     category: Option<&str>,
 ) -> Result<Labels, DataError> {
-    match format {
+    let mut labels = match format {
         LabelFormat::Labelme => labelme::read_folder(source),
         LabelFormat::Pts => pts_folder::read_folder(source),
         _ => {
             let bytes = star_files::read_file(source, star_files::LARGE)
                 .map_err(|e| DataError::io(source, e))?;
-            parse_labels(format, &bytes, source, category)
+            return parse_labels(format, &bytes, source, category);
         }
-    }
+    }?;
+    check(&mut labels, source)?;
+    Ok(labels)
 }
 
 /// As [`read_labels`] from the bytes of a file; `origin` is what messages call it. Of a format that is a folder the bytes are one of its files.
@@ -206,12 +211,60 @@ fn check(labels: &mut Labels, origin: &Path) -> Result<(), DataError> {
     Ok(())
 }
 
+/// Names for a message, of which there may be any number of any length.
+fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    const SOME: usize = 10;
+    let mut names = names.peekable();
+    let first: Vec<String> = names.by_ref().take(SOME).map(shorten).collect();
+    let more = if names.peek().is_some() { ", ..." } else { "" };
+    first.join(", ") + more
+}
+
+/// A number as a file writes it.
+fn number_of(text: &str) -> Result<f64, String> {
+    let value: f64 = (text.trim().parse()).map_err(|_| {
+        let some: String = text.chars().take(40).collect();
+        format!("is `{some}`, which is no number")
+    })?;
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(format!("is {value}, which is no place in an image"))
+    }
+}
+
 fn parse_error(origin: &Path, line: usize, message: &str) -> DataError {
     DataError::Parse {
         path: PathBuf::from(origin),
         line,
         message: message.to_string(),
     }
+}
+
+/// Adds what cannot be used. Of a file in which that is most of many entries nothing is: its complaints could take many times its size.
+fn skip(
+    skipped: &mut Vec<Complaint>,
+    usable: usize,
+    origin: &Path,
+    line: Option<usize>,
+    reason: String,
+) -> Result<(), DataError> {
+    skipped.push(Complaint {
+        file: origin.display().to_string(),
+        line,
+        reason,
+    });
+    if skipped.len() <= MAX_UNUSABLE || skipped.len() <= usable {
+        return Ok(());
+    }
+    let first = skipped.swap_remove(0);
+    let message = format!(
+        "{}; {} of the first {} entries cannot be used, this one is the first",
+        first.reason,
+        skipped.len() + 1,
+        skipped.len() + 1 + usable
+    );
+    Err(parse_error(origin, first.line.unwrap_or(1), &message))
 }
 
 /// Objects times names that are held: of a file in which each object has another few of many names.

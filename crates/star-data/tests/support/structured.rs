@@ -133,6 +133,11 @@ pub fn csv(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     table(bytes, ",", ".", random)
 }
 
+/// Elements and attributes a line, and what is between the quotes.
+pub fn xml(bytes: &[u8], random: &mut Random) -> Vec<u8> {
+    table(bytes, " ", "\"", random)
+}
+
 /// A key and its value, or a point and its numbers.
 pub fn pts(bytes: &[u8], random: &mut Random) -> Vec<u8> {
     table(bytes, ": ", " ", random)

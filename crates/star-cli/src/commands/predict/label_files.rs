@@ -228,6 +228,7 @@ impl LabelFiles {
             }
         }
         let document = json!({
+            // Of the form; labelme warns of newer ones than its own.
             "version": "5.0.0",
             "flags": {},
             "shapes": shapes,

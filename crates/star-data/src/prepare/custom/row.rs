@@ -32,7 +32,7 @@ pub(super) struct BadRow {
 }
 
 /// Of rows that cannot be used, so many are listed before it matters how many can be.
-const MAX_UNUSABLE: usize = 100;
+pub(in crate::prepare) const MAX_UNUSABLE: usize = 100;
 
 /// A whole file.
 #[derive(Default)]
@@ -158,7 +158,7 @@ pub(super) fn points_of(layout: &Layout) -> String {
 }
 
 /// Keeps a damaged field from flooding the message.
-pub(super) fn shorten(text: &str) -> String {
+pub(in crate::prepare) fn shorten(text: &str) -> String {
     const LONGEST: usize = 40;
     if text.chars().count() <= LONGEST {
         return text.to_string();

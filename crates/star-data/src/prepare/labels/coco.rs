@@ -8,12 +8,11 @@ use std::{
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Labels, Object, parse_error};
+use super::{Labels, Object, parse_error, skip, some};
 use crate::{
     error::{DataError, plain_words, shorten_message},
     layout::Lines,
     point::Point,
-    prepare::report::Complaint,
 };
 
 #[derive(Deserialize)]
@@ -84,17 +83,13 @@ pub(super) fn parse(
     let mut lines = Lines::of(text);
     for raw in file.annotations {
         let line = lines.line(raw.get().as_ptr() as usize - text.as_ptr() as usize);
-        let mut skip = |reason: String| {
-            labels.skipped.push(Complaint {
-                file: origin.display().to_string(),
-                line: Some(line),
-                reason,
-            });
-        };
+        let usable = labels.objects.len();
+        let mut refuse =
+            |reason: String| skip(&mut labels.skipped, usable, origin, Some(line), reason);
         let annotation: Annotation = match serde_json::from_str(raw.get()) {
             Ok(annotation) => annotation,
             Err(e) => {
-                skip(shorten_message(&plain_words(&e.to_string())));
+                refuse(shorten_message(&plain_words(&e.to_string())))?;
                 continue;
             }
         };
@@ -107,10 +102,10 @@ pub(super) fn parse(
             continue;
         }
         let Some(&image) = images.get(&annotation.image_id) else {
-            skip(format!(
+            refuse(format!(
                 "image_id {} is not among the images",
                 annotation.image_id
-            ));
+            ))?;
             continue;
         };
         seen.insert(annotation.image_id);
@@ -121,7 +116,7 @@ pub(super) fn parse(
         }
         match object(image, &annotation, points) {
             Ok(object) => labels.objects.push(object),
-            Err(reason) => skip(reason),
+            Err(reason) => refuse(reason)?,
         }
     }
     if others > 0 {
@@ -147,10 +142,7 @@ pub(super) fn parse(
 
 /// The category with keypoints, or the one that is asked for.
 fn choose<'a>(categories: &'a [Category], name: Option<&str>) -> Result<&'a Category, String> {
-    let known = || {
-        let names: Vec<_> = categories.iter().map(|c| c.name.as_str()).collect();
-        names.join(", ")
-    };
+    let known = || some(categories.iter().map(|c| c.name.as_str()));
     if let Some(name) = name {
         return (categories.iter().find(|c| c.name == name))
             .ok_or_else(|| format!("there is no category `{name}`; there are {}", known()));
@@ -170,10 +162,7 @@ fn choose<'a>(categories: &'a [Category], name: Option<&str>) -> Result<&'a Cate
         )),
         _ => Err(format!(
             "several categories have keypoints; choose one with --category: {}",
-            with.iter()
-                .map(|c| c.name.as_str())
-                .collect::<Vec<_>>()
-                .join(", ")
+            some(with.iter().map(|c| c.name.as_str()))
         )),
     }
 }

@@ -83,7 +83,6 @@ pub fn convert(out: &Path, config: &ConvertConfig) -> Result<ConvertReport, Data
     }
     let mut images = ImageFolder::open(&config.images)?;
     let mut labels = read_labels(config.format, &config.source, config.category.as_deref())?;
-    super::check(&mut labels, &config.source)?;
     if config.zero_based {
         for point in labels.objects.iter_mut().flat_map(|o| &mut o.points) {
             *point = Point::new(point.x + 1.0, point.y + 1.0);

@@ -11,8 +11,8 @@ use std::{
 use roxmltree::Node;
 
 use super::{
-    CANVAS, Labels, Marks, Names,
-    xml::{children, complain, document, number, number_of},
+    CANVAS, Labels, Marks, Names, number_of, some,
+    xml::{children, complain, document, number},
 };
 use crate::{error::DataError, point::Point};
 
@@ -34,25 +34,30 @@ pub(super) fn parse(
     let mut names = Names::default();
     let skeleton = skeleton(root, category);
     let kind = kind(root, category).map_err(|m| super::parse_error(origin, 1, &m))?;
-    for name in &skeleton.names {
-        names.number(name);
-    }
+    // By name: a damaged file may have the same one twice.
+    let numbers: Vec<usize> = (skeleton.names.iter())
+        .map(|name| names.number(name))
+        .collect();
+    let bones = skeleton.bones.iter().map(|bone| bone.map(|k| numbers[k]));
+    let bones = bones.filter(|[a, b]| a != b).collect();
     let mut labels = Labels::default();
     let mut objects = Vec::new();
     let mut other_shapes = BTreeMap::new();
     for image in children(root, "image") {
         let Some(name) = image.attribute("name") else {
             let reason = "<image> has no name".into();
-            complain(&mut labels.skipped, origin, image, reason);
+            complain(&mut labels.skipped, objects.len(), origin, image, reason)?;
             continue;
         };
         match objects_of(image, name, &kind, category, &mut names, &mut other_shapes) {
             Ok(found) if found.is_empty() => labels.unlabelled.push(name.to_string()),
             Ok(found) => objects.extend(found),
-            Err((node, reason)) => complain(&mut labels.skipped, origin, node, reason),
+            Err((node, reason)) => {
+                complain(&mut labels.skipped, objects.len(), origin, node, reason)?;
+            }
         }
     }
-    labels.bones = skeleton.bones;
+    labels.bones = bones;
     for (shape, count) in other_shapes {
         labels.notes.push(format!("{count} <{shape}> not used"));
     }
@@ -87,7 +92,7 @@ fn kind(root: Node<'_, '_>, category: Option<&str>) -> Result<Kind, String> {
     if kinds.len() > 1 {
         return Err(format!(
             "skeletons of several labels; choose one with --category: {}",
-            kinds.join(", ")
+            some(kinds.iter().copied())
         ));
     }
     if !kinds.is_empty() {

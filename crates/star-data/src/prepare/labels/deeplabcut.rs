@@ -4,12 +4,12 @@
 
 use std::path::Path;
 
-use super::{Labels, Object, check_cells, parse_error, xml::number_of};
+use super::{Labels, Object, check_cells, number_of, parse_error, skip};
 use crate::{
     error::DataError,
     layout::{Lines, MAX_POINTS},
     point::Point,
-    prepare::{custom::Records, report::Complaint},
+    prepare::custom::Records,
 };
 
 /// A point that the program itself placed counts from this likelihood on, DeepLabCut's own `pcutoff`.
@@ -68,11 +68,10 @@ pub(super) fn parse(text: &str, origin: &Path) -> Result<Labels, DataError> {
                 check_cells(labels.objects.len(), labels.names.len())
                     .map_err(|message| parse_error(origin, line, &message))?;
             }
-            Err(reason) => labels.skipped.push(Complaint {
-                file: origin.display().to_string(),
-                line: Some(line),
-                reason,
-            }),
+            Err(reason) => {
+                let usable = labels.objects.len();
+                skip(&mut labels.skipped, usable, origin, Some(line), reason)?;
+            }
         }
     }
     if table.is_none() {

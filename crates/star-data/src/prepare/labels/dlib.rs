@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str, origin: &Path) -> Result<Labels, DataError> {
     for image in children(images, "image") {
         let Some(file) = image.attribute("file") else {
             let reason = "<image> has no file".into();
-            complain(&mut labels.skipped, origin, image, reason);
+            complain(&mut labels.skipped, objects.len(), origin, image, reason)?;
             continue;
         };
         let mut any = false;
@@ -36,7 +36,9 @@ pub(super) fn parse(text: &str, origin: &Path) -> Result<Labels, DataError> {
             any = true;
             match object(shape, file, &mut names) {
                 Ok(object) => objects.push(object),
-                Err(reason) => complain(&mut labels.skipped, origin, shape, reason),
+                Err(reason) => {
+                    complain(&mut labels.skipped, objects.len(), origin, shape, reason)?;
+                }
             }
         }
         if !any {

@@ -5,12 +5,11 @@ use std::{collections::BTreeMap, path::Path};
 use serde::Deserialize;
 use serde_json::{Value, value::RawValue};
 
-use super::{CANVAS, Labels, Marks, Names, parse_error};
+use super::{CANVAS, Labels, Marks, Names, parse_error, skip};
 use crate::{
     error::{DataError, plain_words, shorten_message},
     layout::Lines,
     point::Point,
-    prepare::report::Complaint,
 };
 
 #[derive(Deserialize)]
@@ -85,11 +84,10 @@ pub(super) fn parse(text: &str, origin: &Path) -> Result<Labels, DataError> {
         match read {
             Ok((image, found)) if found.is_empty() => labels.unlabelled.push(image),
             Ok((_, found)) => objects.extend(found),
-            Err(reason) => labels.skipped.push(Complaint {
-                file: origin.display().to_string(),
-                line: Some(line),
-                reason,
-            }),
+            Err(reason) => {
+                let usable = objects.len();
+                skip(&mut labels.skipped, usable, origin, Some(line), reason)?;
+            }
         }
     }
     if counts.annotators > 0 {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use roxmltree::{Document, Node};
 
-use super::parse_error;
+use super::{number_of, parse_error, skip};
 use crate::{error::DataError, prepare::report::Complaint};
 
 pub(super) fn document<'a>(text: &'a str, origin: &Path) -> Result<Document<'a>, DataError> {
@@ -22,37 +22,26 @@ pub(super) fn number(node: Node<'_, '_>, name: &str) -> Result<f64, String> {
     number_of(text).map_err(|e| format!("{name} {e}"))
 }
 
-pub(super) fn number_of(text: &str) -> Result<f64, String> {
-    let value: f64 = (text.trim().parse()).map_err(|_| {
-        let some: String = text.chars().take(40).collect();
-        format!("is `{some}`, which is no number")
-    })?;
-    if value.is_finite() {
-        Ok(value)
-    } else {
-        Err(format!("is {value}, which is no place in an image"))
-    }
-}
-
 /// The 1-based line of a node.
 fn line(node: Node<'_, '_>) -> usize {
     let at = node.document().text_pos_at(node.range().start);
     usize::try_from(at.row).unwrap_or(1)
 }
 
-/// Adds a complaint; of very many the later ones do without their line, for which the file is gone through each time.
+/// Adds a complaint about a node; of very many the later ones do without their line, for which the file is gone through each time.
+///
+/// # Errors
+/// As [`skip`].
 pub(super) fn complain(
     skipped: &mut Vec<Complaint>,
+    usable: usize,
     origin: &Path,
     node: Node<'_, '_>,
     reason: String,
-) {
+) -> Result<(), DataError> {
     const WITH_LINE: usize = 200;
-    skipped.push(Complaint {
-        file: origin.display().to_string(),
-        line: (skipped.len() < WITH_LINE).then(|| line(node)),
-        reason,
-    });
+    let line = (skipped.len() < WITH_LINE).then(|| line(node));
+    skip(skipped, usable, origin, line, reason)
 }
 
 /// The elements of this name directly below.
