@@ -190,7 +190,9 @@ fn check(labels: &mut Labels, origin: &Path) -> Result<(), DataError> {
                 line: None,
                 reason: format!(
                     "{}: a point at {}, {} is in no image",
-                    object.image, p.x, p.y
+                    shorten(&object.image),
+                    p.x,
+                    p.y
                 ),
             });
             return false;
@@ -222,10 +224,8 @@ fn some<'a>(names: impl Iterator<Item = &'a str>) -> String {
 
 /// A number as a file writes it.
 fn number_of(text: &str) -> Result<f64, String> {
-    let value: f64 = (text.trim().parse()).map_err(|_| {
-        let some: String = text.chars().take(40).collect();
-        format!("is `{some}`, which is no number")
-    })?;
+    let value: f64 =
+        (text.trim().parse()).map_err(|_| format!("is `{}`, which is no number", shorten(text)))?;
     if value.is_finite() {
         Ok(value)
     } else {

@@ -14,7 +14,7 @@ use super::{
     CANVAS, Labels, Marks, Names, number_of, some,
     xml::{children, complain, document, number},
 };
-use crate::{error::DataError, point::Point};
+use crate::{error::DataError, point::Point, prepare::custom::shorten};
 
 pub(super) fn parse(
     text: &str,
@@ -136,11 +136,11 @@ fn objects_of<'a, 'i>(
                         continue;
                     }
                     let [place] = places(part).map_err(|e| (part, e))?[..] else {
-                        return Err((part, format!("point `{name}` has not one place")));
+                        return Err((part, format!("point `{}` has not one place", shorten(name))));
                     };
                     let hidden = part.attribute("occluded") == Some("1");
                     if !object.set(names.number(name), place, hidden) {
-                        return Err((part, format!("point `{name}` is there twice")));
+                        return Err((part, format!("point `{}` is there twice", shorten(name))));
                     }
                 }
                 groups.insert(group, found.len());
@@ -166,7 +166,8 @@ fn objects_of<'a, 'i>(
                     let object = found.get_mut(at).ok_or((shape, String::new()))?;
                     if !object.set(names.number(name), place, hidden) {
                         return Err(bad(format!(
-                            "point `{name}` is there twice; objects of one image are told apart by group_id"
+                            "point `{}` is there twice; objects of one image are told apart by group_id",
+                            shorten(name)
                         )));
                     }
                 }

@@ -9,7 +9,7 @@ use crate::{
     error::DataError,
     layout::{Lines, MAX_POINTS},
     point::Point,
-    prepare::custom::Records,
+    prepare::custom::{Records, shorten},
 };
 
 /// A point that the program itself placed counts from this likelihood on, DeepLabCut's own `pcutoff`.
@@ -110,9 +110,9 @@ impl Table {
                 "y" => What::Y,
                 "likelihood" => What::Likelihood,
                 other => {
-                    let other: String = other.chars().take(40).collect();
                     return Err(format!(
-                        "coords has `{other}`; x, y and likelihood are read"
+                        "coords has `{}`; x, y and likelihood are read",
+                        shorten(other)
                     ));
                 }
             };
@@ -171,7 +171,8 @@ impl Table {
             if text.is_empty() || text.eq_ignore_ascii_case("nan") {
                 continue;
             }
-            let value = number_of(text).map_err(|e| format!("{} {e}", self.parts[column.part]))?;
+            let value = number_of(text)
+                .map_err(|e| format!("{} {e}", shorten(&self.parts[column.part])))?;
             numbers[column.animal * n + column.part][column.what as usize] = value;
         }
         let group = image.rsplit_once('/').map(|(folder, _)| folder);

@@ -8,7 +8,7 @@ use super::{
     Labels, Marks, Names, parse_error,
     xml::{children, complain, document, number},
 };
-use crate::{error::DataError, point::Point};
+use crate::{error::DataError, point::Point, prepare::custom::shorten};
 
 pub(super) fn parse(text: &str, origin: &Path) -> Result<Labels, DataError> {
     let document = document(text, origin)?;
@@ -67,7 +67,7 @@ fn object(shape: Node<'_, '_>, file: &str, names: &mut Names) -> Result<Marks, S
         let name = part.attribute("name").ok_or("<part> has no name")?;
         let place = Point::new(number(part, "x")?, number(part, "y")?);
         if !object.set(names.number(name), place, false) {
-            return Err(format!("point `{name}` is there twice"));
+            return Err(format!("point `{}` is there twice", shorten(name)));
         }
     }
     Ok(object)

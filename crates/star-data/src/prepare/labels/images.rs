@@ -5,7 +5,7 @@ use std::{
     path::Path,
 };
 
-use crate::error::DataError;
+use crate::{error::DataError, prepare::custom::shorten};
 
 /// The image files that are read.
 pub(super) const IMAGES: [&str; 5] = ["jpg", "jpeg", "png", "bmp", "webp"];
@@ -116,7 +116,7 @@ impl ImageFolder {
             keys.push(rest.to_string());
         }
         let Some(found) = keys.iter().find_map(|key| self.by_name.get(key)) else {
-            return Err(format!("no image `{plain}` below --images"));
+            return Err(format!("no image `{}` below --images", shorten(&plain)));
         };
         let common = |number: usize| {
             let file = self.files[number].rsplit('/').skip(1);
@@ -132,10 +132,12 @@ impl ImageFolder {
         match best[..] {
             [only] => Ok(only),
             [first, second, ..] => Err(format!(
-                "`{plain}` may be {} or {}; give --images the folder in which its path begins",
-                self.files[first], self.files[second]
+                "`{}` may be {} or {}; give --images the folder in which its path begins",
+                shorten(&plain),
+                self.files[first],
+                self.files[second]
             )),
-            [] => Err(format!("no image `{plain}` below --images")),
+            [] => Err(format!("no image `{}` below --images", shorten(&plain))),
         }
     }
 

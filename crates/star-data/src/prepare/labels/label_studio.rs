@@ -10,6 +10,7 @@ use crate::{
     error::{DataError, plain_words, shorten_message},
     layout::Lines,
     point::Point,
+    prepare::custom::shorten,
 };
 
 #[derive(Deserialize)]
@@ -32,7 +33,8 @@ struct Region {
     id: String,
     #[serde(rename = "parentID")]
     parent: Option<String>,
-    #[serde(rename = "type", default)]
+    // Every region has one: without it `{}` would be a region, of hundreds of times its size.
+    #[serde(rename = "type")]
     kind: String,
     original_width: Option<f64>,
     original_height: Option<f64>,
@@ -149,7 +151,8 @@ fn objects_of(
         };
         if region.image_rotation != 0.0 || place.rotation != 0.0 {
             return Err(format!(
-                "{image} was turned while it was labelled (by {}), or a box was; turn it back in Label Studio",
+                "{} was turned while it was labelled (by {}), or a box was; turn it back in Label Studio",
+                shorten(image),
                 region.image_rotation + place.rotation
             ));
         }
@@ -175,7 +178,8 @@ fn objects_of(
         let object = objects.entry(parent).or_insert_with(|| Marks::new(image));
         if !object.set(names.number(name), Point::new(x, y), false) {
             return Err(format!(
-                "point `{name}` is there twice; in an image of several objects drag the keypoints of each below its box"
+                "point `{}` is there twice; in an image of several objects drag the keypoints of each below its box",
+                shorten(name)
             ));
         }
     }

@@ -12,7 +12,7 @@ use super::{CANVAS, Labels, Marks, Names, images, parse_error, text};
 use crate::{
     error::{DataError, plain_words, shorten_message},
     point::Point,
-    prepare::report::Complaint,
+    prepare::{custom::shorten, report::Complaint},
 };
 
 #[derive(Deserialize)]
@@ -151,7 +151,7 @@ fn one(text: &str, origin: &Path, names: &mut Names) -> Result<Found, DataError>
                 if !object.set(names.number(&shape.label), place, hidden) {
                     return Err(bad(format!(
                         "point `{}` is there twice; objects of one image are told apart by group_id",
-                        shape.label
+                        shorten(&shape.label)
                     )));
                 }
             }
