@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 typedef int Result;
 typedef unsigned long long Pointer;
@@ -66,12 +67,19 @@ Result cuDevicePrimaryCtxRelease_v2(int device) { (void)device; return 0; }
 Result cuCtxSetCurrent(void *context) { (void)context; return 0; }
 Result cuCtxSynchronize(void) { return 0; }
 
-/* Zeroed, and aligned as a driver's is. */
+/* Zeroed, aligned as a driver's is, and not there before it is touched: a GPU's memory may be more than this machine has. */
+#define HEADER 4096
 static void *take(size_t bytes) {
-    void *memory = NULL;
-    size_t rounded = (bytes + 511) / 512 * 512 + 512;
-    if (posix_memalign(&memory, 512, rounded)) return NULL;
-    return memset(memory, 0, rounded);
+    size_t whole = bytes + HEADER;
+    char *at = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return NULL;
+    *(size_t *)at = whole;
+    return at + HEADER;
+}
+static void drop(void *memory) {
+    if (!memory) return;
+    char *at = (char *)memory - HEADER;
+    munmap(at, *(size_t *)at);
 }
 /* STUB_MIB: asked for more at once, memory has run out. */
 static Result give(Pointer *at, size_t bytes) {
@@ -81,10 +89,10 @@ static Result give(Pointer *at, size_t bytes) {
 }
 Result cuMemAlloc_v2(Pointer *at, size_t bytes) { return give(at, bytes); }
 Result cuMemAllocAsync(Pointer *at, size_t bytes, void *stream) { (void)stream; return give(at, bytes); }
-Result cuMemFree_v2(Pointer at) { free((void *)at); return 0; }
-Result cuMemFreeAsync(Pointer at, void *stream) { (void)stream; free((void *)at); return 0; }
+Result cuMemFree_v2(Pointer at) { drop((void *)at); return 0; }
+Result cuMemFreeAsync(Pointer at, void *stream) { (void)stream; drop((void *)at); return 0; }
 Result cuMemAllocHost_v2(void **at, size_t bytes) { *at = take(bytes); return *at ? 0 : 2; }
-Result cuMemFreeHost(void *at) { free(at); return 0; }
+Result cuMemFreeHost(void *at) { drop(at); return 0; }
 
 /* Copies to the host are counted: a step of training must not have any. */
 static unsigned long reads;

@@ -106,6 +106,10 @@ def batches(faces, order, epoch, size, workers):
     )
 
 
+def device_of(net):
+    return next(net.parameters()).device
+
+
 def build(recipe, layout):
     model = recipe["model"]
     edges = [indices.tolist() for indices, _ in layout.edges]
@@ -131,7 +135,8 @@ def nme(net, faces, norm, batch_size, workers):
     net.eval()
     errors, at = [], 0
     for batch in batches(faces, np.arange(len(faces)), 0, batch_size, workers):
-        points = ((net(batch["data"])[-1].landmarks.double().numpy() + 1) * faces.size - 1) / 2
+        landmarks = net(batch["data"].to(device_of(net)))[-1].landmarks
+        points = ((landmarks.double().cpu().numpy() + 1) * faces.size - 1) / 2
         for crop, matrix in zip(points, batch["matrix"].double().numpy()):
             back = np.linalg.inv(matrix)
             ours = crop @ back[:2, :2].T + back[:2, 2]
@@ -153,11 +158,12 @@ def train_epoch(net, ema, adam, criterion, faces, recipe, seed, epoch, workers):
     net.train()
     for batch in batches(faces, order, epoch, settings["batch_size"], workers):
         adam.zero_grad(set_to_none=True)
-        loss = criterion(net(batch["data"]), batch["landmarks"], batch["pointmap"], batch["edgemap"])
+        here = [batch[name].to(device_of(net)) for name in ("data", "landmarks", "pointmap", "edgemap")]
+        loss = criterion(net(here[0]), *here[1:])
         loss.backward()
         count = len(batch["data"])
         # PyTorch's gradient of eigenvectors is not a number where both eigenvalues are equal; ours is guarded there.
-        if all(p.grad is None or bool(p.grad.isfinite().all()) for p in net.parameters()):
+        if bool(torch.stack([p.grad.isfinite().all() for p in net.parameters() if p.grad is not None]).all()):
             adam.step()
         else:
             skipped += 1
@@ -172,6 +178,7 @@ def main():
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda; on cuda with TF32, as our cuda backend")
     parser.add_argument("--workers", type=int, default=2, help="processes that make samples")
     args = parser.parse_args()
     recipe = read_recipe(args.recipe)
@@ -182,12 +189,13 @@ def main():
     torch.set_num_threads(args.threads)
     cv2.setNumThreads(1)
     torch.manual_seed(args.seed)
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
     settings, data = recipe["train"], recipe["data"]
     size = recipe["model"]["input_size"]
     faces = loader.Faces(loader.read_list(data["train"]), data["images"], layout, size, True, args.seed)
     selection = loader.Faces(loader.read_list(data["test"]), data["images"], layout, size, False)
-    net = build(recipe, layout)
+    net = build(recipe, layout).to(args.device)
     ema = copy.deepcopy(net)
     adam = torch.optim.Adam(net.parameters(), lr=settings["learning_rate"])
     criterion = losses.StepLoss()
@@ -196,7 +204,7 @@ def main():
 
     checkpoint = args.out / "checkpoint.pt"
     if checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=args.device)
         net.load_state_dict(state["net"])
         ema.load_state_dict(state["ema"])
         adam.load_state_dict(state["adam"])
@@ -223,7 +231,7 @@ def main():
         which = min(scores, key=scores.get)
         if np.isfinite(scores[which]) and (best is None or scores[which] < best["nme"]):
             weights = {"raw": net, "ema": ema}[which].state_dict()
-            weights = {name: value.clone().contiguous() for name, value in weights.items()}
+            weights = {name: value.cpu().clone().contiguous() for name, value in weights.items()}
             best = {"nme": scores[which], "which": which, "epoch": epoch, "weights": weights}
         state = {"net": net.state_dict(), "ema": ema.state_dict(), "adam": adam.state_dict()}
         state |= {"history": history, "best": best}

@@ -23,9 +23,7 @@ pub struct HostBatch {
     /// `[b, n, 2]` in [-1, 1].
     pub landmarks: Vec<f32>,
     /// `[b, n]` 1 where a landmark is labelled, 0 where it is not.
-    pub labelled_points: Vec<f32>,
-    /// `[b]` times one for each edge of the layout: 1 where all its landmarks are labelled.
-    pub labelled_edges: Vec<f32>,
+    pub labelled: Vec<f32>,
     /// `[b]` times n landmarks in crop pixels, wherever they are: what figures are computed against.
     pub crop_landmarks: Vec<Vec<Point>>,
     /// `[b, n, 2]`, not clamped; only when every face of the batch knows its truth.
@@ -34,7 +32,7 @@ pub struct HostBatch {
     pub point_rows: Vec<f32>,
     /// `[b, n, c]` along x.
     pub point_columns: Vec<f32>,
-    /// `[b, e, c, c]`.
+    /// `[b, e, c, c]`, [`UNKNOWN`](crate::targets::UNKNOWN) where labels are missing.
     pub edge_maps: Vec<f32>,
     /// `[b]` which faces of the source these are.
     pub indices: Vec<usize>,
@@ -77,10 +75,7 @@ impl HostBatch {
         }
         extend_network_input(&mut self.images, &sample.crop);
         self.landmarks.extend(sample.landmarks.iter().flatten());
-        self.labelled_points
-            .extend_from_slice(&sample.labelled.points);
-        self.labelled_edges
-            .extend_from_slice(&sample.labelled.edges);
+        self.labelled.extend_from_slice(&sample.labelled);
         self.truth = (self.truth.take().zip(sample.truth)).map(|(mut all, one)| {
             all.extend(one.iter().flatten());
             all
@@ -123,8 +118,7 @@ impl HostBatch {
             edges: self.edges,
             images: part(&self.images, &range, samples),
             landmarks: part(&self.landmarks, &range, samples),
-            labelled_points: part(&self.labelled_points, &range, samples),
-            labelled_edges: part(&self.labelled_edges, &range, samples),
+            labelled: part(&self.labelled, &range, samples),
             crop_landmarks: part(&self.crop_landmarks, &range, samples),
             truth: self.truth.as_ref().map(|all| part(all, &range, samples)),
             point_rows: part(&self.point_rows, &range, samples),
@@ -162,15 +156,8 @@ impl HostBatch {
             let columns = rank4(self.point_columns, [b, n, 1, c]);
             rows * columns
         });
-        let labelled = (self.labelled_points.contains(&0.0)).then(|| {
-            let rank2 = |data: Vec<f32>, each: usize| {
-                Tensor::<B, 2>::from_data(TensorData::new(data, [b, each]), device)
-            };
-            BatchLabels {
-                points: rank2(self.labelled_points, n),
-                edges: (e > 0).then(|| rank2(self.labelled_edges, e)),
-            }
-        });
+        let labelled = (self.labelled.contains(&0.0))
+            .then(|| Tensor::<B, 2>::from_data(TensorData::new(self.labelled, [b, n]), device));
         Batch {
             labelled,
             images: rank4(self.images, [b, 3, s, s]),
@@ -198,13 +185,13 @@ pub struct Batch<B: Backend> {
     pub images: Tensor<B, 4>,
     /// `[b, n, 2]` in [-1, 1].
     pub landmarks: Tensor<B, 3>,
-    /// What of it is labelled; `None` where all of it is.
-    pub labelled: Option<BatchLabels<B>>,
+    /// `[b, n]` 1 where a landmark is labelled, 0 where it is not and must give no loss; `None` where all are.
+    pub labelled: Option<Tensor<B, 2>>,
     /// `[b, n, 2]`, not clamped; synthetic faces only.
     pub truth: Option<Tensor<B, 3>>,
     /// `[b, n, S/4, S/4]`; `None` where maps were not asked for.
     pub point_maps: Option<Tensor<B, 4>>,
-    /// `[b, e, S/4, S/4]`; also `None` for a layout without edges.
+    /// `[b, e, S/4, S/4]`; where `labelled` is there, negative cells are unknown and must give no loss. Also `None` for a layout without edges.
     pub edge_maps: Option<Tensor<B, 4>>,
     /// `[b]` which faces of the source these are.
     pub indices: Vec<usize>,
@@ -214,15 +201,6 @@ pub struct Batch<B: Backend> {
     pub matrices: Vec<Affine>,
     /// `[b]` whether the sample is mirrored.
     pub flipped: Vec<bool>,
-}
-
-/// 1 where something is labelled, 0 where it is not and must give no loss.
-#[derive(Clone, Debug)]
-pub struct BatchLabels<B: Backend> {
-    /// `[b, n]`.
-    pub points: Tensor<B, 2>,
-    /// `[b, e]`: edges all of whose landmarks are labelled; `None` where maps were not asked for.
-    pub edges: Option<Tensor<B, 2>>,
 }
 
 impl<B: Backend> Batch<B> {

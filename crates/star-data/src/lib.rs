@@ -59,7 +59,7 @@ pub mod window;
 
 pub use affine::Affine;
 pub use augment::{AugmentConfig, Draws, FacePlan, GeometryDraws};
-pub use batch::{Batch, BatchLabels, HostBatch};
+pub use batch::{Batch, HostBatch};
 pub use covariance::Covariance;
 pub use crop::{BoxSide, CropBox, CropRule, crop_matrix};
 pub use error::DataError;
@@ -68,6 +68,6 @@ pub use layout::{Edge, Layout, Norm, find_layout};
 pub use loader::{Loader, LoaderConfig};
 pub use point::Point;
 pub use recrop::Recropped;
-pub use sample::{Labelled, Sample, SampleMaker, network_input};
+pub use sample::{Sample, SampleMaker, network_input};
 pub use subset::{HoldOut, Subset, split_held_out};
 pub use tsv::{TsvFaces, TsvRow};

@@ -9,7 +9,7 @@ use crate::{
     crop::normalise_point,
     error::DataError,
     face::Face,
-    layout::{Edge, Layout},
+    layout::Layout,
     point::Point,
     rng::sample_rng,
     targets::{MAP_FACTOR, PointProfiles, edge_maps, expand_point_maps, point_profiles},
@@ -30,40 +30,20 @@ pub struct Sample {
     pub crop: RgbImage,
     /// `[n]` labels in [-1, 1], clamped (REFERENCE C3); the middle where there is none.
     pub landmarks: Vec<[f32; 2]>,
-    /// Which landmarks and edges have labels.
-    pub labelled: Labelled,
+    /// `[n]` 1 where a landmark is labelled, 0 where it is not and must give no loss.
+    pub labelled: Vec<f32>,
     /// `[n]` the landmarks in crop pixels, wherever they are; [`Point::MISSING`] where one is not labelled.
     pub crop_landmarks: Vec<Point>,
     /// `[n]` where the landmarks truly are, normalised as `landmarks` are but not clamped. Only synthetic faces know.
     pub truth: Option<Vec<[f32; 2]>>,
     /// The point maps as profiles; [`Sample::point_maps`] expands them. Empty where maps were not asked for.
     pub point_profiles: PointProfiles,
-    /// Edge maps `[e, S/4, S/4]`. Empty where maps were not asked for.
+    /// Edge maps `[e, S/4, S/4]`, [`UNKNOWN`](crate::targets::UNKNOWN) where labels are missing. Empty where maps were not asked for.
     pub edge_maps: Vec<f32>,
     /// Original pixels to crop pixels, for landmarks; includes the mirroring of a mirrored face.
     pub matrix: Affine,
     /// Whether left and right, and with them the mirror pairs of the landmarks, are swapped.
     pub flipped: bool,
-}
-
-/// What of a sample is labelled: 1 where it is, 0 where it is not and must give no loss.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Labelled {
-    /// `[n]`.
-    pub points: Vec<f32>,
-    /// `[e]`: edges all of whose landmarks are labelled.
-    pub edges: Vec<f32>,
-}
-
-impl Labelled {
-    fn of(landmarks: &[Point], layout: &Layout) -> Self {
-        let flag = |labelled: bool| f32::from(u8::from(labelled));
-        let whole = |edge: &Edge| (edge.points.iter()).all(|&i| landmarks[i].is_labelled());
-        Self {
-            points: landmarks.iter().map(|p| flag(p.is_labelled())).collect(),
-            edges: layout.edges.iter().map(|edge| flag(whole(edge))).collect(),
-        }
-    }
 }
 
 impl Sample {
@@ -202,7 +182,9 @@ impl SampleMaker {
     ) -> Result<Sample, DataError> {
         let crop = self.crop_with(window, plan, draws)?;
         let crop_landmarks = plan.apply(&face.landmarks, &self.layout);
-        let labelled = Labelled::of(&crop_landmarks, &self.layout);
+        let labelled = (crop_landmarks.iter())
+            .map(|p| f32::from(u8::from(p.is_labelled())))
+            .collect();
         let label = |p: &Point| normalise_point(*p, self.size);
         let truth = face.truth.as_ref().map(|truth| {
             let points = plan.apply(truth, &self.layout);

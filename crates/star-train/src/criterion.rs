@@ -16,6 +16,9 @@ pub struct LossTable<B: Backend> {
     pub values: Tensor<B, 2>,
 }
 
+/// Below any fraction of a map that is not none of it.
+const LEAST_KNOWN: f64 = 1e-9;
+
 /// The losses of a recipe.
 #[derive(Clone, Debug)]
 pub struct Criterion {
@@ -68,25 +71,27 @@ impl Criterion {
             .collect()
     }
 
-    /// The mean loss of each sample's labelled maps, `[batch]`.
+    /// The mean loss of each sample over what of its maps is known, `[batch]`. `known` is 1 there and 0 elsewhere, of the maps' shape or 1 along
+    /// a side.
     fn map_loss<B: Backend>(
         &self,
         maps: Tensor<B, 4>,
         targets: Tensor<B, 4>,
-        labelled: Option<&Tensor<B, 2>>,
+        known: Option<Tensor<B, 4>>,
     ) -> Tensor<B, 1> {
-        let Some(labelled) = labelled else {
+        let Some(known) = known else {
             return self.maps.per_sample(maps, targets);
         };
-        // Maps without a label are compared with their target, which is empty, as empty maps: no loss and no gradient.
-        let [batch, channels, ..] = maps.dims();
-        let maps = maps * labelled.clone().reshape([batch, channels, 1, 1]);
-        let losses = self.maps.per_sample(maps, targets);
-        losses * (count(labelled).recip() * channels as f64).squeeze_dim(1)
+        // What is not known is compared with its target, which is empty, as if it were empty: no loss and no gradient.
+        let batch = maps.dims()[0];
+        let losses = self.maps.per_sample(maps * known.clone(), targets);
+        let fraction = known.reshape([batch as i32, -1]).mean_dim(1);
+        // A sample of which nothing is known has a loss of 0.
+        losses * fraction.clamp_min(LEAST_KNOWN).recip().squeeze_dim(1)
     }
 
     /// The weighted sum to differentiate (scalar, `[1]`), and the table of its parts. What of a batch is not labelled gives no loss: a
-    /// sample's losses are means over its labelled landmarks, and over the edges all of whose landmarks are.
+    /// sample's losses are means over its labelled landmarks, their maps, and the cells of edge maps that are known.
     ///
     /// # Panics
     /// When `outputs` and `terms` come from different networks.
@@ -97,17 +102,25 @@ impl Criterion {
         terms: &[(String, f64)],
     ) -> (Tensor<B, 1>, LossTable<B::InnerBackend>) {
         let mut rows: Vec<Tensor<B, 1>> = Vec::with_capacity(terms.len());
-        let points = (batch.labelled.as_ref()).map(|labelled| labelled.points.clone());
-        let edges = (batch.labelled.as_ref()).and_then(|labelled| labelled.edges.clone());
+        let labelled = batch.labelled.as_ref();
+        let (mut known_maps, mut known_cells, mut edges) = (None, None, batch.edge_maps.clone());
+        if let Some(labelled) = labelled {
+            let [samples, points] = labelled.dims();
+            known_maps = Some(labelled.clone().reshape([samples, points, 1, 1]));
+            known_cells = edges
+                .clone()
+                .map(|edges| edges.greater_equal_elem(0.0).float());
+            edges = edges.map(|edges| edges.clamp_min(0.0));
+        }
         for stack in outputs {
             let losses = self.landmarks.pointwise(stack, batch.landmarks.clone());
-            rows.push(mean_of_labelled(losses, points.as_ref()));
-            for (maps, targets, labelled) in [
-                (&stack.point_maps, &batch.point_maps, &points),
-                (&stack.edge_maps, &batch.edge_maps, &edges),
+            rows.push(mean_of_labelled(losses, labelled));
+            for (maps, targets, known) in [
+                (&stack.point_maps, &batch.point_maps, &known_maps),
+                (&stack.edge_maps, &edges, &known_cells),
             ] {
                 if let (Some(maps), Some(targets)) = (maps, targets) {
-                    rows.push(self.map_loss(maps.clone(), targets.clone(), labelled.as_ref()));
+                    rows.push(self.map_loss(maps.clone(), targets.clone(), known.clone()));
                 }
             }
         }
@@ -144,14 +157,12 @@ fn mean_of_labelled<B: Backend>(
 ) -> Tensor<B, 1> {
     let mean = match labelled {
         None => losses.mean_dim(1),
-        Some(labelled) => (losses * labelled.clone()).sum_dim(1) / count(labelled),
+        Some(labelled) => {
+            let count = labelled.clone().sum_dim(1).clamp_min(1.0);
+            (losses * labelled.clone()).sum_dim(1) / count
+        }
     };
     mean.squeeze_dim(1)
-}
-
-/// Of each sample the labelled channels, at least 1: `[batch, channels]` -> `[batch, 1]`
-fn count<B: Backend>(labelled: &Tensor<B, 2>) -> Tensor<B, 2> {
-    labelled.clone().sum_dim(1).clamp_min(1.0)
 }
 
 #[cfg(test)]

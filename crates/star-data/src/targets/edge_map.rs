@@ -4,7 +4,7 @@
 //! pixels that belong to the four crop pixels it is reduced from, so a cell is one 64-bit mask and a piece of the curve sets runs
 //! of bits in it.
 
-use super::{MAP_FACTOR, spline::curve, thick_line::ThickLine};
+use super::{MAP_FACTOR, partial_edge::PartialEdge, spline::curve, thick_line::ThickLine};
 use crate::{layout::Edge, point::Point};
 
 /// Canvas pixels a crop pixel, along a side.
@@ -20,7 +20,8 @@ const STRIP: usize = 16;
 
 /// The edge maps of a face, `[edges, size / 4, size / 4]`, from landmarks in pixels of a `size` x `size` crop.
 ///
-/// Values are whole 64ths. `landmarks` must be a whole face of the edges' layout; an edge with a landmark that is not labelled is not drawn.
+/// Values are whole 64ths, or [`UNKNOWN`]. `landmarks` must be a whole face of the edges' layout. Of an edge with landmarks that are not labelled
+/// the pieces between labelled neighbours are drawn; where the others can be is unknown.
 pub fn edge_maps(landmarks: &[Point], edges: &[Edge], size: usize) -> Vec<f32> {
     let mut canvas = EdgeCanvas::new(size);
     let mut maps = Vec::with_capacity(edges.len() * canvas.masks.len());
@@ -28,11 +29,22 @@ pub fn edge_maps(landmarks: &[Point], edges: &[Edge], size: usize) -> Vec<f32> {
         let on_edge: Vec<Point> = edge.points.iter().map(|&i| landmarks[i]).collect();
         if on_edge.iter().all(|p| p.is_labelled()) {
             canvas.draw(&curve(&on_edge, edge.closed), edge.closed);
+            canvas.take(&mut maps);
+        } else {
+            let part = PartialEdge::new(&on_edge, edge.closed);
+            for piece in part.pieces() {
+                canvas.draw(piece, false);
+            }
+            let first = maps.len();
+            canvas.take(&mut maps);
+            part.mark(&mut maps[first..], size);
         }
-        canvas.take(&mut maps);
     }
     maps
 }
+
+/// The value of a cell of which the labels do not say whether the edge is there; it must give no loss.
+pub const UNKNOWN: f32 = -1.0;
 
 /// The masks of one edge.
 pub struct EdgeCanvas {

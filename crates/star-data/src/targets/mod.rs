@@ -4,11 +4,12 @@
 //! leaves each cell (i, j) the mean of the four pixels (4i+1, 4j+1) to (4i+2, 4j+2). Only those pixels are computed here.
 
 mod edge_map;
+mod partial_edge;
 mod point_map;
 mod spline;
 mod thick_line;
 
-pub use edge_map::{EdgeCanvas, edge_maps};
+pub use edge_map::{EdgeCanvas, UNKNOWN, edge_maps};
 pub use point_map::{PointProfiles, expand_point_maps, point_profiles, profiles_with};
 pub use spline::curve;
 

@@ -3,7 +3,7 @@
 use crate::point::Point;
 
 /// How many places of the curve are taken between two landmarks.
-const SAMPLES: usize = 5;
+pub(super) const SAMPLES: usize = 5;
 
 /// Points along the interpolating cubic spline over normalised chord length: five from each landmark to the next.
 ///

@@ -4,7 +4,7 @@ use burn::{
     backend::{Autodiff, Flex},
     tensor::{Distribution, Tensor, TensorData},
 };
-use star_data::{Batch, BatchLabels};
+use star_data::{Batch, targets::UNKNOWN};
 use star_model::StackOutput;
 
 use super::Criterion;
@@ -70,8 +70,8 @@ impl Case {
         }
     }
 
-    /// With landmark 1 and edge 0 not labelled, as a batch has it: their targets are empty.
-    fn unlabelled(&self) -> (Self, BatchLabels<B>) {
+    /// With landmark 1 and edge 0 not labelled, as a batch has it: targets of landmarks are empty, those of edges unknown.
+    fn unlabelled(&self) -> (Self, Tensor<B, 2>) {
         let flags = |values: Vec<f32>| {
             let each = values.len() / 2;
             Tensor::<B, 2>::from_data(TensorData::new(values, [2, each]), &Default::default())
@@ -85,14 +85,13 @@ impl Case {
             edge_maps: self.edge_maps.clone(),
             targets: self.targets.clone() * points.clone().reshape([2, 3, 1]),
             point_targets: self.point_targets.clone() * points.clone().reshape([2, 3, 1, 1]),
-            edge_targets: self.edge_targets.clone() * edges.clone().reshape([2, 2, 1, 1]),
+            edge_targets: unknown_where(self.edge_targets.clone(), edges.reshape([2, 2, 1, 1])),
         };
-        let edges = Some(edges);
-        (case, BatchLabels { points, edges })
+        (case, points)
     }
 
     /// The losses of both faces, and the gradients of heatmaps, point maps, edge maps and landmarks.
-    fn run(self, labelled: Option<BatchLabels<B>>, loss: LandmarkLoss) -> [Vec<f32>; 5] {
+    fn run(self, labelled: Option<Tensor<B, 2>>, loss: LandmarkLoss) -> [Vec<f32>; 5] {
         let recipe = LossRecipe {
             landmarks: loss,
             ..LossRecipe::default()
@@ -134,6 +133,12 @@ impl Case {
             landmarks.grad(&gradients).map(values).unwrap_or_default(),
         ]
     }
+}
+
+/// Targets with [`UNKNOWN`] where `known` is 0.
+fn unknown_where(targets: Tensor<B, 4>, known: Tensor<B, 4>) -> Tensor<B, 4> {
+    let unknown = (known.clone() - 1.0) * -f64::from(UNKNOWN);
+    targets * known + unknown
 }
 
 fn values<const D: usize>(t: Tensor<Flex, D>) -> Vec<f32> {
@@ -185,15 +190,53 @@ fn gradients_with_a_missing_point_are_those_without_it() {
 }
 
 #[test]
-fn a_face_without_a_whole_edge_has_no_edge_loss() {
-    let (case, mut labels) = Case::new().unlabelled();
-    labels.edges = labels.edges.map(|edges| edges * 0.0);
+fn a_face_whose_edges_are_unknown_has_no_edge_loss() {
+    let (case, labels) = Case::new().unlabelled();
+    let known = Tensor::zeros([2, 2, 1, 1], &Default::default());
     let case = Case {
-        edge_targets: case.edge_targets.clone() * 0.0,
+        edge_targets: unknown_where(case.edge_targets.clone() * 0.0, known),
         ..case
     };
     let [losses, _, _, edges, _] = case.run(Some(labels), LandmarkLoss::Star);
     // Rows: star, points, edges, of two faces each.
     assert!(losses[4..].iter().all(|l| l.abs() < 1e-12), "{losses:?}");
     assert!(edges.iter().all(|g| *g == 0.0));
+}
+
+#[test]
+fn unknown_cells_of_an_edge_give_nothing_and_the_others_what_they_did() {
+    let case = Case::new();
+    let (_, labels) = case.unlabelled();
+    // The left half of every edge map is unknown. Targets are far below what weighs more, so that each cell stands for itself.
+    let half: Vec<f32> = (0..2 * 2 * SIDE * SIDE)
+        .map(|i| f32::from(u8::from(i % SIDE >= SIDE / 2)))
+        .collect();
+    let shape = [2, 2, SIDE, SIDE];
+    let half = Tensor::<B, 4>::from_data(TensorData::new(half, shape), &Default::default());
+    let faint = case.edge_targets.clone() * 0.1;
+    let run = |edge_maps: Tensor<B, 4>, edge_targets: Tensor<B, 4>| {
+        let case = Case {
+            edge_maps,
+            edge_targets,
+            ..Case::new()
+        };
+        let [losses, _, _, edges, _] = case.run(Some(labels.clone()), LandmarkLoss::Star);
+        (losses[4..].to_vec(), edges)
+    };
+    let partly = unknown_where(faint.clone(), half.clone());
+    let (losses, gradients) = run(case.edge_maps.clone(), partly.clone());
+    let (whole_losses, whole_gradients) = run(case.edge_maps.clone(), faint);
+    let known = values(half.clone().inner());
+    for ((g, whole), known) in gradients.iter().zip(&whole_gradients).zip(&known) {
+        // Half the cells: each is twice as much of the mean.
+        let expected = 2.0 * whole * known;
+        assert!(
+            (g - expected).abs() <= 1e-5 * expected.abs().max(1e-4),
+            "{g} {expected}"
+        );
+    }
+    assert!(losses.iter().zip(&whole_losses).all(|(a, b)| a != b));
+    // Whatever is predicted where nothing is known.
+    let (other, _) = run(case.edge_maps * half.clone() + (half - 1.0) * -0.7, partly);
+    near("losses", &other, &losses);
 }
