@@ -1,13 +1,14 @@
 """Holds ONNX files against ONNX Runtime: exported by the program, checked by onnx, computed there and here.
 
     cargo build --release --workspace --example onnx_outputs
-    python benches/peers/check_onnx.py [--star target/release/star] [--outputs target/release/examples/onnx_outputs]
+    python benches/peers/check_onnx.py [--star target/release/star] [--outputs target/release/examples/onnx_outputs] [--onnxruntime DIR]
 
 Networks: the golden checkpoint (98 points, 4 stacks, 16 channels), the one that ships, and one of the published size with random weights,
 made by network.py and brought in by `star model import`. For each, with one image and with four: landmarks within 1e-4 of ours (1 is half
 a crop), covariances within 1e-4 (in the square of that). Half precision: within 0.02 for the network that ships; of the others, whose heatmaps
 say little, it is only printed. Then examples/onnx/landmarks.py finds the points of a
-photo that `star predict` finds. Times are the least of a few turns. Needs Pillow. Ends with status 1 and the names of what differs.
+photo that `star predict` finds; with `--onnxruntime`, an unpacked release of ONNX Runtime (include, lib), examples/onnx/landmarks.cpp is compiled and
+does too. Times are the least of a few turns. Needs Pillow. Ends with status 1 and the names of what differs.
 """
 
 import argparse
@@ -116,6 +117,17 @@ def check_network(name: str, weights: pathlib.Path, args, folder: pathlib.Path, 
     return wrong
 
 
+def compiled_example(args, folder: pathlib.Path) -> pathlib.Path | None:
+    """examples/onnx/landmarks.cpp as a program, where there is an ONNX Runtime to link it with."""
+    if args.onnxruntime is None:
+        return None
+    include, lib = args.onnxruntime / "include", (args.onnxruntime / "lib").resolve()
+    program = folder / "landmarks"
+    source = ROOT / "examples/onnx/landmarks.cpp"
+    run("c++", "-std=c++17", "-Wall", "-Wextra", "-Werror", source, f"-I{include}", f"-L{lib}", f"-Wl,-rpath,{lib}", "-lonnxruntime", "-o", program)
+    return program
+
+
 def check_example(args, folder: pathlib.Path) -> list[str]:
     """The page's own code on a photo, against the program; on a PNG of it, because decoders of JPEG differ by some levels."""
     from PIL import Image
@@ -127,7 +139,8 @@ def check_example(args, folder: pathlib.Path) -> list[str]:
     photo = folder / "photo.png"
     Image.open(PHOTO).convert("RGB").save(photo)
     # Inside the photo, and across its border.
-    worst = 0.0
+    worst, worst_compiled = 0.0, 0.0
+    program = compiled_example(args, folder)
     for box in [(176, 78, 100, 105), (60, -60, 300, 280)]:
         text = ",".join(map(str, box))
         run(args.star, "predict", photo, f"--box={text}", "--out", folder / "predicted")
@@ -140,8 +153,16 @@ def check_example(args, folder: pathlib.Path) -> list[str]:
         spreads = np.array([[[c["xx"], c["xy"]], [c["xy"], c["yy"]]] for c in face["covariance"]])
         deviations = [np.sqrt(np.linalg.eigvalsh(c).clip(0)) for c in (covariance, spreads)]
         worst = max(worst, float(np.abs(deviations[0] - deviations[1]).max()))
+        if program:
+            ppm, network = folder / "crop.ppm", folder / "shipped.onnx"
+            place = run(sys.executable, ROOT / "examples/onnx/landmarks.py", network, photo, *box, "--crop", ppm).split()
+            lines = np.array([line.split() for line in run(program, network, ppm, *place).splitlines()], dtype=float)
+            worst_compiled = max(worst_compiled, float(np.abs(lines - np.hstack([wanted, deviations[1][:, ::-1]])).max()))
     print(f"examples/onnx/landmarks.py: points and deviations off by {worst:.4f} pixels, tolerance {PIXELS}")
-    return [] if worst <= PIXELS else ["examples/onnx/landmarks.py"]
+    if program:
+        print(f"examples/onnx/landmarks.cpp: the same, off by {worst_compiled:.4f} pixels (it prints two decimals)")
+    offs = {"examples/onnx/landmarks.py": worst, "examples/onnx/landmarks.cpp": worst_compiled}
+    return [name for name, value in offs.items() if value > PIXELS]
 
 
 def main() -> int:
@@ -149,6 +170,7 @@ def main() -> int:
     parser.add_argument("--star", type=pathlib.Path, default=ROOT / "target/release/star")
     parser.add_argument("--outputs", type=pathlib.Path, default=ROOT / "target/release/examples/onnx_outputs")
     parser.add_argument("--threads", type=int, default=0, help="of ONNX Runtime; 0: as it likes")
+    parser.add_argument("--onnxruntime", type=pathlib.Path, help="ONNX Runtime's headers and library, to compile the C++ example with")
     args = parser.parse_args()
 
     print(f"onnx {onnx.__version__}, ONNX Runtime {onnxruntime.__version__}, {platform.machine()}")

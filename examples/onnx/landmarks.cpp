@@ -3,12 +3,16 @@
 //     c++ -std=c++17 landmarks.cpp -I ONNXRUNTIME/include -L ONNXRUNTIME/lib -lonnxruntime -o landmarks
 //     ./landmarks network.onnx crop.ppm 128.5 97.0 190.0       # centre x, y and width of the crop in the image
 //
-// crop.ppm: RGB, 8 bits (P6), as wide as the network's input; examples/onnx/landmarks.py makes one from an image and a box.
+// crop.ppm: RGB, 8 bits (P6), as wide as the network's input; with --crop, examples/onnx/landmarks.py writes one and says these numbers.
+// Prints what that program prints: x, y, and the standard deviations along the long and the short axis, in pixels of the image.
 
 #include <onnxruntime_cxx_api.h>
 
+#include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -44,6 +48,27 @@ std::vector<float> network_input(const Crop& crop) {
     return input;
 }
 
+// What each point's covariance is to be multiplied by: the "scales" of star.covariance, 1 where the weights are not calibrated.
+// A program with a JSON library at hand would use it; the file has the list as plain numbers between brackets.
+std::vector<double> covariance_scales(const Ort::Session& session, std::size_t points) {
+    std::vector<double> scales(points, 1.0);
+    Ort::AllocatorWithDefaultOptions allocator;
+    const auto found = session.GetModelMetadata().LookupCustomMetadataMapAllocated("star.covariance", allocator);
+    if (!found) return scales;
+    const std::string text = found.get();
+    const auto key = text.find("\"scales\"");
+    const auto open = key == std::string::npos ? key : text.find('[', key);
+    if (open == std::string::npos) throw std::runtime_error("star.covariance has no scales");
+    const char* place = text.c_str() + open;
+    for (double& scale : scales) {
+        char* end = nullptr;
+        scale = std::strtod(place + 1, &end); // after "[" or ","
+        if (end == place + 1) throw std::runtime_error("star.covariance has too few scales");
+        place = end;
+    }
+    return scales;
+}
+
 int main(int argc, char** argv) try {
     if (argc != 6) {
         std::cerr << "usage: landmarks network.onnx crop.ppm CENTRE_X CENTRE_Y WIDTH\n";
@@ -64,18 +89,25 @@ int main(int argc, char** argv) try {
     const std::array<const char*, 2> outputs{"landmarks", "covariance"};
     auto results = session.Run(Ort::RunOptions{}, inputs.data(), &image, 1, outputs.data(), outputs.size());
 
-    const std::int64_t points = results[0].GetTensorTypeAndShapeInfo().GetShape()[1];
+    const auto points = static_cast<std::size_t>(results[0].GetTensorTypeAndShapeInfo().GetShape()[1]);
     const float* landmarks = results[0].GetTensorData<float>();
     const float* covariance = results[1].GetTensorData<float>();
+    const std::vector<double> scales = covariance_scales(session, points);
     // The network says -1 and 1 at the crop's borders: half of its width in the image is a unit.
     const double unit = width / 2, pixel = width / static_cast<double>(crop.size);
-    for (std::int64_t i = 0; i < points; ++i) {
-        for (int axis = 0; axis < 2; ++axis) {
+    for (std::size_t i = 0; i < points; ++i) {
+        double place[2];
+        for (std::size_t axis = 0; axis < 2; ++axis) {
             const double in_crop = ((landmarks[2 * i + axis] + 1.0) * crop.size - 1) / 2;
-            std::cout << centre[axis] + (in_crop - (crop.size - 1) / 2.0) * pixel << ' ';
+            place[axis] = centre[axis] + (in_crop - (crop.size - 1) / 2.0) * pixel;
         }
+        // The eigenvalues of a symmetric 2 x 2 matrix: the middle of its diagonal, and as much more and less as it is out of round.
         const float* c = covariance + 4 * i;
-        std::cout << c[0] * unit * unit << ' ' << c[1] * unit * unit << ' ' << c[3] * unit * unit << '\n';
+        const double middle = (c[0] + c[3]) / 2.0, out_of_round = std::hypot((c[0] - c[3]) / 2.0, static_cast<double>(c[1]));
+        const double squared = unit * unit * scales[i];
+        const double longest = std::sqrt(squared * (middle + out_of_round));
+        const double shortest = std::sqrt(squared * std::max(middle - out_of_round, 0.0));
+        std::printf("%.2f %.2f %.2f %.2f\n", place[0], place[1], longest, shortest);
     }
     return 0;
 } catch (const std::exception& error) {

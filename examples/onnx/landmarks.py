@@ -3,11 +3,12 @@
     python examples/onnx/landmarks.py network.onnx photo.jpg 160 60 150 190     # x y width height of the face's box
 
 Prints one line a point: x and y in pixels of the image (pixel centres at integers), and the standard deviations along the long and the
-short axis of its covariance. Needs onnxruntime, numpy and Pillow. docs/onnx.md goes through it.
+short axis of its covariance. `--crop crop.ppm` writes the crop instead, for landmarks.cpp, and prints its centre and width in the image.
+Needs onnxruntime, numpy and Pillow. docs/onnx.md goes through it.
 """
 
+import argparse
 import json
-import sys
 
 import numpy as np
 import onnxruntime
@@ -64,10 +65,22 @@ def landmarks(session, meta: dict, image: np.ndarray, box) -> tuple[np.ndarray, 
 def main() -> None:
     from PIL import Image
 
-    path, photo, *box = sys.argv[1:]
-    session, meta = open_network(path)
-    image = np.asarray(Image.open(photo).convert("RGB"))
-    points, covariances = landmarks(session, meta, image, tuple(map(float, box)))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network")
+    parser.add_argument("photo")
+    parser.add_argument("box", type=float, nargs=4, metavar=("X", "Y", "WIDTH", "HEIGHT"))
+    parser.add_argument("--crop", metavar="PPM", help="write the crop to this file and find no points")
+    args = parser.parse_args()
+    session, meta = open_network(args.network)
+    image = np.asarray(Image.open(args.photo).convert("RGB"))
+    if args.crop:
+        size = int(meta["star.input_size"])
+        k, t = crop_matrix(args.box, json.loads(meta["star.crop"]), size)
+        Image.fromarray(crop(image, k, t, size)).save(args.crop, format="PPM")
+        x, y = ((size - 1) / 2 - t) / k
+        print(x, y, size / k)
+        return
+    points, covariances = landmarks(session, meta, image, args.box)
     for (x, y), covariance in zip(points, covariances):
         short, long = np.sqrt(np.maximum(np.linalg.eigvalsh(covariance), 0))
         print(f"{x:.2f} {y:.2f} {long:.2f} {short:.2f}")
