@@ -29,7 +29,7 @@ impl Taps {
         let outputs = self.panels.outputs;
         let pixels = height * width;
         let block = (BLOCK / length).min(pixels.div_ceil(4)).max(1);
-        let block = block.next_multiple_of(6);
+        let block = block.next_multiple_of(8);
         by_blocks(y, block * outputs, y.len() * length, |i, y| {
             let count = y.len() / outputs;
             let mut around = memory.take(count * length);
